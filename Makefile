@@ -1,0 +1,55 @@
+# microt: `make demo` and `make test` set up what they need on a fresh machine, then do what their names say.
+#
+#   make demo               teach an emulated Cortex-M4 eleven classes; ends with build/demo/report.png   [DATA=folder or .npz]
+#   make test               lint, then every test that ends within minutes
+#   make setup              only the set-up: Debian packages, .venv, MicroPython's source
+#   make lint / format      check / apply ruff and MicroPython's C style
+#   make build [BOARD=...]  firmware of one board (default MPS2_AN386)
+#   make test-micropython   MicroPython's own test suite on the emulated Cortex-M4F
+#   make fuzz [FUZZ_SECONDS=600] the .mtb decoder under sanitizers, for longer than `make test` does
+#   make backbone           train the shipped backbone again (needs ../shared; about ten minutes)
+#   make clean              remove build/
+
+BOARD ?= MPS2_AN386
+FUZZ_SECONDS ?= 600
+PYTHON := .venv/bin/python
+PYTEST := .venv/bin/pytest -q
+# TensorFlow prints no banners, and nobody's GPU is touched
+export TF_CPP_MIN_LOG_LEVEL ?= 3
+export CUDA_VISIBLE_DEVICES ?=
+
+.PHONY: demo test setup lint format build test-micropython fuzz backbone clean
+
+demo: setup
+	.venv/bin/microt demo $(if $(DATA),--data "$(DATA)")
+
+test: setup lint
+	$(PYTEST) tests
+
+setup:
+	@tools/setup.sh
+
+lint: setup
+	.venv/bin/ruff check .
+	.venv/bin/ruff format --check .
+	tools/c_style.sh --check
+
+format: setup
+	.venv/bin/ruff check --fix .
+	.venv/bin/ruff format .
+	tools/c_style.sh
+
+build: setup
+	.venv/bin/microt build $(BOARD)
+
+test-micropython: setup
+	tools/test_micropython.sh
+
+fuzz: setup
+	$(PYTHON) tests/engine/fuzz.py --seconds $(FUZZ_SECONDS)
+
+backbone: setup
+	.venv/bin/microt distill models/mobilenet_v1_025_96.toml -o build/backbone
+
+clean:
+	rm -rf build
