@@ -1,0 +1,165 @@
+# SPDX-License-Identifier: MIT
+"""The recipe: a TOML file that names data, start, teacher, backbone, losses and schedule."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+try:
+    import tomllib
+except ModuleNotFoundError:  # Python 3.10
+    import tomli as tomllib
+
+
+@dataclass(frozen=True)
+class Data:
+    pictures: Path
+    split: str = "train"
+
+
+@dataclass(frozen=True)
+class Start:
+    tflite: Path
+
+
+@dataclass(frozen=True)
+class Teacher:
+    tflite: Path
+    tensor: str = "AVERAGE_POOL_2D"
+
+
+@dataclass(frozen=True)
+class Backbone:
+    family: str = "mobilenet_v1"
+    width: float = 0.25
+    resolution: int = 96
+    exit_block: int = 6
+    adapter: int = 256
+    frozen_blocks: int = 2
+
+
+@dataclass(frozen=True)
+class ExitLoss:
+    """Weights of the terms at one exit; a weight of 0 leaves the term out."""
+
+    teacher: float = 0.0
+    own: float = 0.0
+    label: float = 0.0
+
+
+@dataclass(frozen=True)
+class Train:
+    epochs: int = 8
+    batch: int = 128
+    seed: int = 1
+    rate: float = 3e-4
+    new_rate: float = 2e-3
+    weight_decay: float = 1e-4
+    warm_up: float = 0.05
+    final_rate: float = 0.02
+
+
+@dataclass(frozen=True)
+class Augment:
+    area: tuple[float, float] = (0.45, 1.0)
+    aspect: tuple[float, float] = (0.8, 1.25)
+    saturation: tuple[float, float] = (0.7, 1.3)
+    contrast: tuple[float, float] = (0.75, 1.25)
+    brightness: tuple[float, float] = (0.8, 1.2)
+
+
+@dataclass(frozen=True)
+class Quantize:
+    pictures: int = 300
+
+
+@dataclass(frozen=True)
+class Recipe:
+    path: Path
+    data: Data
+    start: Start
+    teacher: Teacher | None
+    backbone: Backbone
+    part: ExitLoss
+    full: ExitLoss
+    train: Train
+    augment: Augment
+    quantize: Quantize
+
+
+def load_recipe(path: str | Path) -> Recipe:
+    """Read a recipe; paths in it are relative to its folder.
+
+    ValueError names a table or key that is unknown, missing or of the wrong kind, and a recipe
+    whose losses ask for a teacher that it does not name.
+    """
+    path = Path(path)
+    try:
+        tables = tomllib.loads(path.read_text())
+    except tomllib.TOMLDecodeError as error:
+        raise ValueError(f"{path}: not valid TOML: {error}") from error
+    known = {"data", "start", "teacher", "backbone", "loss", "train", "augment", "quantize"}
+    _refuse_unknown(path, "the recipe", set(tables), known)
+    for name in ("data", "start", "loss"):
+        if name not in tables:
+            raise ValueError(f"{path}: table [{name}] is missing")
+    losses = tables["loss"]
+    _refuse_unknown(path, "[loss]", set(losses), {"part", "full"})
+
+    def read(kind: type, name: str, table: dict[str, Any] | None = None):
+        return _read(path, kind, name, tables.get(name, {}) if table is None else table)
+
+    recipe = Recipe(
+        path=path,
+        data=read(Data, "data"),
+        start=read(Start, "start"),
+        teacher=read(Teacher, "teacher") if "teacher" in tables else None,
+        backbone=read(Backbone, "backbone"),
+        part=read(ExitLoss, "loss.part", losses.get("part", {})),
+        full=read(ExitLoss, "loss.full", losses.get("full", {})),
+        train=read(Train, "train"),
+        augment=read(Augment, "augment"),
+        quantize=read(Quantize, "quantize"),
+    )
+    if recipe.backbone.family != "mobilenet_v1":
+        raise ValueError(
+            f'{path}: backbone.family: expected "mobilenet_v1", got {recipe.backbone.family!r}'
+        )
+    if recipe.teacher is None and (recipe.part.teacher or recipe.full.teacher):
+        raise ValueError(f"{path}: a loss has a teacher term but there is no [teacher] table")
+    return recipe
+
+
+def _refuse_unknown(path: Path, where: str, got: set[str], known: set[str]) -> None:
+    if got - known:
+        raise ValueError(
+            f"{path}: {where} has no key {', '.join(sorted(got - known))}; "
+            f"known: {', '.join(sorted(known))}"
+        )
+
+
+def _read(path: Path, kind: type, name: str, table: dict[str, Any]):
+    known = {field.name: field.type for field in fields(kind)}
+    _refuse_unknown(path, f"[{name}]", set(table), set(known))
+    values = {}
+    for key, value in table.items():
+        wanted = known[key]  # a string: annotations are postponed
+        number = isinstance(value, (int, float)) and not isinstance(value, bool)
+        if wanted == "Path" and isinstance(value, str):
+            value = value if value == "digits" else (path.parent / value).resolve()
+        elif wanted == "float" and number:
+            value = float(value)
+        elif wanted.startswith("tuple") and isinstance(value, list) and len(value) == 2:
+            value = (float(value[0]), float(value[1]))
+        elif not (wanted == "int" and number and value == int(value)) and not (
+            wanted == "str" and isinstance(value, str)
+        ):
+            raise ValueError(f"{path}: {name}.{key}: expected {wanted}, got {value!r}")
+        values[key] = value
+    try:
+        return kind(**values)
+    except TypeError:
+        missing = [f.name for f in fields(kind) if f.name not in values and f.default is f.default]
+        raise ValueError(f"{path}: [{name}] needs {', '.join(missing)}") from None

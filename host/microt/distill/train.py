@@ -1,0 +1,244 @@
+# SPDX-License-Identifier: MIT
+"""Joint training of a backbone's two exits.
+
+Every exit learns to look like the teacher (through a projection that is thrown away) and like the
+start's own last embedding of the same augmented picture; the latter keeps the full exit from
+forgetting. All embedding losses are 1 - cosine on square-rooted features.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from microt.data import Dataset, load
+from microt.distill.augment import augment
+from microt.distill.losses import CosineSoftmax, cosine_distance, root, unit
+from microt.distill.recipe import Recipe, load_recipe
+from microt.distill.start import load_start
+from microt.distill.teacher import TfliteTeacher, cached_embeddings
+from microt.zoo.mobilenet_v1 import fold, mobilenet_v1
+
+
+def run(
+    recipe_path: str | Path, out_dir: str | Path, log: Callable[[str], None] = print
+) -> Path:
+    """Train as the recipe says; returns the path of the trained Keras model.
+
+    Writes into out_dir: model.keras (batch normalisation folded), start.keras (the untouched
+    network), history.json, curves.png, and the teacher's embeddings (reused by a later run).
+    """
+    recipe, out = load_recipe(recipe_path), Path(out_dir)
+    out.mkdir(parents=True, exist_ok=True)
+    data = load(recipe.data.pictures)
+    if data.split is not None:
+        data = data.part(recipe.data.split)
+    log(f"data: {len(data)} pictures of {len(data.class_names)} classes, {recipe.data.pictures}")
+    targets = None
+    if recipe.teacher is not None:
+        teacher = TfliteTeacher(recipe.teacher.tflite, recipe.teacher.tensor)
+        targets = cached_embeddings(teacher, data.x, out, log)
+    model, history, start = train(recipe, data, targets, log)
+    start.save(out / "start.keras")
+    model.save(out / "model.keras")
+    recorded = {"recipe": recipe.path.name, "train": dataclasses.asdict(recipe.train)}
+    (out / "history.json").write_text(json.dumps(recorded | {"steps": history}, indent=1))
+    draw_curves(history, out / "curves.png")
+    return out / "model.keras"
+
+
+def train(
+    recipe: Recipe,
+    data: Dataset,
+    targets: np.ndarray | None,
+    log: Callable[[str], None] = print,
+) -> tuple[keras.Model, list[dict], keras.Model]:
+    """Train on `data`; targets: (N, dim) teacher embeddings or None.
+
+    Returns the folded network, the history (mean losses over stretches of steps) and the start.
+    """
+    settings = recipe.train
+    keras.utils.set_random_seed(settings.seed)
+    batches = len(data) // settings.batch
+    if not batches:
+        raise ValueError(f"{data.name}: {len(data)} pictures do not fill a batch of "
+                         f"{settings.batch}")  # fmt: skip
+    steps = settings.epochs * batches
+    trainer = Trainer(recipe, data, targets, steps)
+    order = np.random.default_rng(settings.seed)
+    history, losses, began = [], [], time.monotonic()
+    said, stretch = began, max(min(50, steps // 20), 1)
+    step = 0
+    for epoch in range(settings.epochs):
+        permutation = order.permutation(len(data))[: batches * settings.batch]
+        for rows in permutation.reshape(batches, settings.batch):
+            losses.append(trainer.step(step, rows))
+            step += 1
+            if step % stretch == 0 or step == steps:
+                mean = {k: float(np.mean([one[k] for one in losses])) for k in losses[0]}
+                history.append({"step": step} | mean)
+                losses = []
+            if history and (time.monotonic() - said > 10 or step == steps):
+                said = time.monotonic()
+                left = (said - began) / step * (steps - step)
+                terms = ", ".join(f"{k} {v:.4f}" for k, v in history[-1].items() if k != "step")
+                log(f"epoch {epoch + 1}/{settings.epochs}, step {step}/{steps}: {terms}; "
+                    f"{left:.0f} s left")  # fmt: skip
+    if not all(math.isfinite(v) for entry in history for v in entry.values()):
+        raise RuntimeError("the training diverged: a loss is not finite; lower the rates")
+    return fold(trainer.model), history, trainer.start
+
+
+class Trainer:
+    """The networks, the losses and the two optimizers; one call of `step` is one batch."""
+
+    def __init__(self, recipe: Recipe, data: Dataset, targets: np.ndarray | None, steps: int):
+        backbone, settings = recipe.backbone, recipe.train
+        self.recipe, self.data, self.steps = recipe, data, steps
+        shape = {
+            "width": backbone.width,
+            "resolution": backbone.resolution,
+            "exit_block": backbone.exit_block,
+        }
+        self.start = mobilenet_v1(**shape, adapter=0)
+        load_start(self.start, recipe.start.tflite)
+        self.start.trainable = False
+        self.model = mobilenet_v1(**shape, adapter=backbone.adapter, normalise=True)
+        for layer in self.start.layers:
+            if layer.weights:
+                self.model.get_layer(layer.name).set_weights(layer.get_weights())
+        # the stem is frozen, so start and student share it; each has a tail of its own
+        cut = f"block{backbone.frozen_blocks}"
+        self.stem = keras.Model(self.start.input, self.start.get_layer(cut).output)
+        self.stem_tail = keras.Model(self.start.get_layer(cut).output, self.start.outputs[1])
+        part = "adapter_pool" if backbone.adapter else "exit0"
+        self.tail = keras.Model(
+            self.model.get_layer(cut).output,
+            [self.model.get_layer(part).output, self.model.outputs[1]],
+        )
+        self.own_mean = tf.constant(self._own_mean())
+        pretrained = [
+            layer for layer in self.tail.layers if not layer.name.startswith("adapter")
+        ]
+        self.old = [w for layer in pretrained for w in layer.trainable_variables]
+        self.targets, self.projections = None, {}
+        dims = [o.shape[-1] for o in self.tail.outputs]
+        for name, term, dim in zip(("part", "full"), (recipe.part, recipe.full), dims, strict=True):
+            if term.teacher:
+                self._project(f"{name}_teacher", dim, targets.shape[1])
+            if name == "part" and term.own:
+                self._project("part_own", dim, dims[1])
+            if term.label:
+                layer = CosineSoftmax(len(data.class_names))
+                layer.build((None, dim))
+                self.projections[f"{name}_label"] = layer
+        if targets is not None:
+            directions = targets / np.linalg.norm(targets, axis=1, keepdims=True)
+            directions -= directions.mean(axis=0)
+            directions /= np.linalg.norm(directions, axis=1, keepdims=True)
+            self.targets = directions.astype(np.float32)
+        self.new = [w for layer in self.tail.layers if layer.name.startswith("adapter")
+                    for w in layer.trainable_variables]  # fmt: skip
+        self.new += [w for layer in self.projections.values() for w in layer.trainable_variables]
+        self.old_optimizer = keras.optimizers.Adam(self._schedule(settings.rate))
+        self.new_optimizer = keras.optimizers.AdamW(
+            self._schedule(settings.new_rate), weight_decay=settings.weight_decay
+        )
+        self.old_optimizer.build(self.old)
+        self.new_optimizer.build(self.new)
+        self._graph = tf.function(self._step, reduce_retracing=True)
+
+    def step(self, number: int, rows: np.ndarray) -> dict[str, float]:
+        """One batch: indexes (batch,) into the data; returns the unweighted loss terms."""
+        teacher = None if self.targets is None else tf.constant(self.targets[rows])
+        seed = tf.constant([self.recipe.train.seed, number], tf.int32)
+        terms = self._graph(
+            tf.constant(self.data.x[rows]), teacher, tf.constant(self.data.y[rows]), seed
+        )
+        return {k: float(v) for k, v in terms.items()}
+
+    def _step(self, pictures, teacher, labels, seed):
+        ranges = dataclasses.asdict(self.recipe.augment)
+        x = augment(pictures, self.recipe.backbone.resolution, seed, ranges) / 128.0 - 1.0
+        stem = self.stem(x, training=False)
+        own = unit(root(self.stem_tail(stem, training=False)) - self.own_mean)
+        with tf.GradientTape() as tape:
+            part, full = (root(v) for v in self.tail(stem, training=True))
+            terms = {}
+            for name, weights, features in (
+                ("part", self.recipe.part, part), ("full", self.recipe.full, full),
+            ):  # fmt: skip
+                if weights.teacher:
+                    projected = self.projections[f"{name}_teacher"](features)
+                    terms[f"{name}_teacher"] = cosine_distance(projected, teacher)
+                if weights.own:
+                    mine = (
+                        self.projections["part_own"](features)
+                        if name == "part" else features - self.own_mean
+                    )  # fmt: skip
+                    terms[f"{name}_own"] = cosine_distance(mine, own)
+                if weights.label:
+                    terms[f"{name}_label"] = self.projections[f"{name}_label"](features, labels)
+            total = 0.0
+            for key, value in terms.items():
+                exit_name, term = key.split("_")
+                total += getattr(getattr(self.recipe, exit_name), term) * value
+        old, new = tape.gradient(total, [self.old, self.new])
+        self.old_optimizer.apply(old, self.old)
+        self.new_optimizer.apply(new, self.new)
+        return terms | {"total": total}
+
+    def _project(self, name: str, dim: int, wanted: int) -> None:
+        layer = keras.layers.Dense(wanted, name=name)
+        layer.build((None, dim))
+        self.projections[name] = layer
+
+    def _schedule(self, peak: float) -> keras.optimizers.schedules.LearningRateSchedule:
+        settings = self.recipe.train
+        warm_up = max(int(settings.warm_up * self.steps), 1)
+        return keras.optimizers.schedules.CosineDecay(
+            initial_learning_rate=peak / warm_up,
+            decay_steps=max(self.steps - warm_up, 1),
+            alpha=settings.final_rate,
+            warmup_target=peak,
+            warmup_steps=warm_up,
+        )
+
+    def _own_mean(self, pictures: int = 2000) -> np.ndarray:
+        """(256,) mean of the start's square-rooted last embedding over plain pictures."""
+        rng = np.random.default_rng(self.recipe.train.seed)
+        rows = rng.permutation(len(self.data))[:pictures]
+        size = self.recipe.backbone.resolution
+        network = keras.Model(self.start.input, self.start.outputs[1])
+        found = []
+        for i in range(0, len(rows), 128):
+            x = tf.cast(self.data.x[np.sort(rows[i : i + 128])], tf.float32)
+            x = tf.image.resize(x, (size, size)) / 128.0 - 1.0
+            found.append(root(network(x, training=False)))
+        return np.concatenate(found).mean(axis=0)
+
+
+def draw_curves(history: list[dict], path: str | Path) -> None:
+    """Loss terms over the steps, one small plot a term."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    import matplotlib.pyplot as plt
+
+    terms = [k for k in history[0] if k != "step"]
+    figure, axes = plt.subplots(1, len(terms), figsize=(2.6 * len(terms), 2.4))
+    for axis, term in zip(np.atleast_1d(axes), terms, strict=True):
+        axis.plot([h["step"] for h in history], [h[term] for h in history])
+        axis.set_title(term.replace("_", ", "))
+        axis.set_xlabel("step")
+    figure.tight_layout()
+    figure.savefig(path, dpi=120)
+    plt.close(figure)

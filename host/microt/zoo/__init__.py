@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: MIT
+"""Backbones as short Keras files, one a family."""
