@@ -1,4 +1,4 @@
 # SPDX-License-Identifier: MIT
-"""microt, host side: prepare a backbone, compile it, build firmware, emulate boards, teach them."""
+"""microt, host side: prepare a backbone, compile it, build firmware, emulate and teach boards."""
 
 __version__ = "0.1.0"

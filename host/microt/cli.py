@@ -1,10 +1,376 @@
 # SPDX-License-Identifier: MIT
-"""The `microt` command: every verb parses, calls and prints; the work is done in the other modules."""
+"""The `microt` command: every verb parses, calls and prints; other modules do the work."""
 
-import click
+import contextlib
+import functools
+import json
+import os
+import sys
+import time
+from pathlib import Path
+
+# TensorFlow's start-up notes belong in nobody's report
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+import click  # noqa: E402
+from rich.console import Console  # noqa: E402
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn  # noqa: E402
+
+EXISTING = click.Path(exists=True, path_type=Path)
+EXISTING_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+NEW = click.Path(path_type=Path)
+DEFAULT_BOARD = "MPS2_AN386"
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+def fail(error):
+    """One line on standard error, exit status 1."""
+    text = " ".join(str(error).split()) or type(error).__name__
+    click.echo(f"microt: {text}", err=True)
+    sys.exit(1)
+
+
+def one_line_errors(command):
+    """What a user can cause ends in one line; what only we can cause keeps its traceback."""
+
+    @functools.wraps(command)
+    def wrapped(*args, **kwargs):
+        try:
+            return command(*args, **kwargs)
+        except (ValueError, OSError, RuntimeError) as error:
+            if os.environ.get("MICROT_TRACEBACK"):
+                raise
+            fail(error)
+
+    return wrapped
+
+
+def note(text):
+    """Progress in words, on standard error, so that --json leaves standard output alone."""
+    click.echo(text, err=True)
+
+
+@contextlib.contextmanager
+def progress_bar(description):
+    """A bar on standard error; yields `update(done, total)`."""
+    console = Console(stderr=True)
+    columns = [
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.completed}/{task.total}"),
+    ]
+    with Progress(*columns, TimeElapsedColumn(), console=console, transient=True) as progress:
+        task = progress.add_task(description, total=None)
+        yield lambda done, total: progress.update(task, completed=done, total=total)
+
+
+def board_option(default=DEFAULT_BOARD, help="an emulated board or UNIX"):
+    return click.option("--board", default=default, show_default=default is not None, help=help)
+
+
+json_option = click.option(
+    "--json", "as_json", is_flag=True, help="one JSON object on standard output"
+)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(package_name="microt")
 def main():
-    """A microcontroller that learns."""
+    """A microcontroller that learns: prepare a backbone, build firmware, teach a board."""
+
+
+@main.command()
+@click.argument("source", type=EXISTING_FILE)
+@click.option("-o", "--output", type=NEW, required=True, help="the .mtb file to write")
+@click.option(
+    "--exit", "exits", multiple=True, help="a tensor's name or index; again for each exit"
+)
+@click.option("--target", default="generic", show_default=True, help="generic, m0, dsp or mve")
+@click.option(
+    "--features", type=EXISTING_FILE, help=".npz: what happens to an embedding before a head"
+)
+@click.option(
+    "--pixels", is_flag=True, default=None, help="the input is a picture: take uint8 pixels too"
+)
+@json_option
+@one_line_errors
+def compile(source, output, exits, target, features, pixels, as_json):
+    """Turn an int8 .tflite file into an .mtb file for the board.
+
+    \b
+    microt compile models/objects.tflite -o objects.mtb --pixels
+    """
+    from microt import compiler
+
+    compiled = compiler.compile_tflite(
+        source, exits=list(exits) or None, target=target, features=features, pixels=pixels
+    )
+    compiled.write(output)
+    click.echo(json.dumps(compiled.report) if as_json else compiler.describe(compiled.report))
+
+
+@main.command()
+@click.argument("file", type=EXISTING_FILE)
+@json_option
+@one_line_errors
+def info(file, as_json):
+    """What a compiled file holds and costs.
+
+    \b
+    microt info models/objects.mtb
+    """
+    from microt import compiler
+
+    report = compiler.read_info(file.read_bytes())
+    click.echo(json.dumps(report) if as_json else compiler.describe(report))
+
+
+@main.command()
+@click.argument("file", type=EXISTING_FILE)
+@click.option(
+    "--input",
+    "inputs",
+    type=EXISTING_FILE,
+    required=True,
+    help="(N, H, W, C) .npy: int8, uint8 pixels or float32",
+)
+@click.option(
+    "-o", "--output", type=NEW, required=True, help=".npz with exit0, exit1, ...: (N, dim) int8"
+)
+@click.option(
+    "--board", help="run on this emulated board; without it on the host build of the engine"
+)
+@click.option("--port", help="run on the board at this serial port")
+@one_line_errors
+def run(file, inputs, output, board, port):
+    """Embeddings of every exit for a batch of inputs.
+
+    \b
+    microt run models/objects.mtb --input x.npy -o y.npz --board MPS2_AN386
+    """
+    import numpy as np
+
+    from microt import embed
+
+    with progress_bar("embedding") as update:
+        embeddings = embed.embed(
+            file, np.load(inputs), board=board, port=port, progress=update, log=note
+        )
+    np.savez(output, **{f"exit{index}": array for index, array in enumerate(embeddings)})
+    shapes = ", ".join(f"exit{i} {a.shape} int8" for i, a in enumerate(embeddings))
+    click.echo(f"{output}: {shapes}")
+
+
+@main.command()
+@click.argument("file", type=EXISTING_FILE)
+@board_option()
+@click.option("--plot", type=NEW, help="a chart of the layers (.png)")
+@json_option
+@one_line_errors
+def bench(file, board, plot, as_json):
+    """Count the instructions of a backbone on an emulated board; model cycles and energy.
+
+    \b
+    microt bench models/objects.mtb --board MPS2_AN386
+    """
+    from microt.bench import count
+    from microt.boards import Board
+
+    data = backbone_bytes(file)
+    result = count.count(Board.load(board), data, log=note)
+    if plot:
+        count.plot(result, plot)
+    click.echo(json.dumps(result) if as_json else count.describe(result))
+
+
+def backbone_bytes(file):
+    """An .mtb file's bytes; a .tflite file is compiled first."""
+    if file.suffix == ".tflite":
+        from microt import compiler
+
+        return compiler.compile_tflite(file).data
+    return file.read_bytes()
+
+
+@main.command()
+@click.argument("board", default=DEFAULT_BOARD)
+@one_line_errors
+def build(board):
+    """Build a board's firmware (fetches MicroPython's source the first time).
+
+    \b
+    microt build MPS2_AN386
+    """
+    from microt.boards import Board, firmware
+
+    board = Board.load(board)
+    image = firmware.build(board, log=note)
+    click.echo(f"{image}")
+    for name, value in firmware.size(image).items():
+        click.echo(f"  {name.replace('_', ' ')}: {value:,}")
+
+
+@main.command()
+@click.argument("board", default=DEFAULT_BOARD)
+@click.option(
+    "--storage",
+    type=NEW,
+    help="the board's memory, kept between starts  [default: build/BOARD/storage.bin]",
+)
+@click.option("--romfs", type=EXISTING, help="a folder, or a ROMFS image, to find at /rom")
+@click.option(
+    "--icount/--no-icount",
+    default=True,
+    show_default=True,
+    help="a clock that counts instructions",
+)
+@one_line_errors
+def emulate(board, storage, romfs, icount):
+    """Start an emulated board and print its serial port.
+
+    Type p4 to press the button at pin 4, r4 to release it, l4 to read an output, q to quit.
+
+    \b
+    microt emulate MPS2_AN386 --romfs build/rom
+    mpremote connect /dev/pts/N repl
+    """
+    from microt.boards import Board, Emulator, firmware, link
+
+    board = Board.load(board)
+    image = firmware.build(board, log=note)
+    storage = storage or image.parent / "storage.bin"
+    if romfs is not None:
+        romfs = link.romfs_folder(romfs) if romfs.is_dir() else romfs.read_bytes()
+    with Emulator(board, image, storage=storage, romfs=romfs, icount=icount) as emulator:
+        click.echo(f"{board.name} at {emulator.port}, flash in {storage}")
+        click.echo(f"mpremote connect {emulator.port} repl")
+        emulator_console(emulator)
+
+
+def emulator_console(emulator):
+    """Obeys pN, rN, lN and q from standard input; at its end waits for the emulator."""
+    for line in sys.stdin:
+        verb, pin = line.strip()[:1], line.strip()[1:]
+        if verb == "q":
+            return
+        if verb not in ("p", "r", "l") or not pin.isdigit() or int(pin) > 31:
+            click.echo(
+                "expected pN (press), rN (release), lN (read an output) with N from 0 to 31, or q"
+            )
+        elif verb == "p":
+            emulator.press(int(pin))
+        elif verb == "r":
+            emulator.release(int(pin))
+        else:
+            click.echo("on" if emulator.led(int(pin)) else "off")
+    emulator.wait()
+
+
+@main.command()
+@click.argument("file", type=EXISTING_FILE)
+@click.option("--board", help="an emulated board: its memory file gets the ROMFS")
+@click.option("--port", help="the serial port of a board")
+@click.option("--name", default="backbone.mtb", show_default=True, help="the file's name in /rom")
+@one_line_errors
+def push(file, board, port, name):
+    """Put a compiled backbone into a board's ROMFS, where it is used in place.
+
+    \b
+    microt push models/objects.mtb --port /dev/ttyACM0
+    """
+    from microt import teach
+
+    click.echo(teach.push(file, name, board=board, port=port, log=note))
+
+
+@main.command()
+@click.argument("data", type=str)
+@click.option("--backbone", type=EXISTING_FILE, help="an .mtb file  [default: the shipped one]")
+@board_option(help="an emulated board")
+@click.option("--port", help="the serial port of a board, instead of --board")
+@click.option("--shots", default=20, show_default=True, help="labelled samples a class")
+@click.option("--classes", default=11, show_default=True, help="at most so many classes")
+@click.option(
+    "--exit-ratio", default=0.5, show_default=True, help="share to be answered at exit 0"
+)
+@click.option("--seed", default=0, show_default=True)
+@click.option("-o", "--output", type=NEW, default=Path("build/train"), show_default=True)
+@json_option
+@one_line_errors
+def train(data, backbone, board, port, shots, classes, exit_ratio, seed, output, as_json):
+    """Teach a board from labelled pictures.
+
+    DATA: a folder with a sub-folder a class, an .npz file, or `digits`.
+
+    \b
+    microt train pictures/ --board MPS2_AN386
+    """
+    from microt import demo
+    from microt.report import describe
+
+    report = demo.teach_and_report(
+        data, output, backbone=backbone, board=board, port=port, shots=shots, classes=classes,
+        exit_ratio=exit_ratio, seed=seed, hold_back=False, restart=False, log=note,
+    )  # fmt: skip
+    click.echo(json.dumps(report) if as_json else describe(report))
+
+
+@main.command("demo")
+@click.option(
+    "--data", help="a folder of pictures, an .npz file or `digits`  [default: what is at hand]"
+)
+@board_option()
+@click.option("-o", "--output", type=NEW, default=Path("build/demo"), show_default=True)
+@one_line_errors
+def demo_command(data, board, output):
+    """Teach an emulated board new classes, cut its power, and report what it learned and cost."""
+    from microt import demo
+    from microt.report import describe
+
+    started = time.monotonic()
+    report = demo.teach_and_report(data, output, board=board, log=note)
+    click.echo(describe(report))
+    click.echo()
+    click.echo(output / "report.json")
+    click.echo(output / "report.png")
+    click.echo(f"{time.monotonic() - started:.0f} seconds")
+
+
+@main.command()
+@click.argument("run", type=EXISTING)
+@click.option("-o", "--output", type=NEW, required=True, help=".png")
+@one_line_errors
+def report(run, output):
+    """Draw a run's report again from its report.json and examples.npz.
+
+    \b
+    microt report build/demo -o report.png
+    """
+    from microt import report as drawing
+
+    drawing.draw_run(run, output)
+    click.echo(output)
+
+
+@main.command()
+@click.argument("recipe", type=EXISTING_FILE)
+@click.option(
+    "-o",
+    "--output",
+    type=NEW,
+    required=True,
+    help="folder for model, .tflite, .mtb, card and curves",
+)
+@one_line_errors
+def distill(recipe, output):
+    """Train a backbone by a recipe: distil a teacher into both exits, then int8 and compile.
+
+    \b
+    microt distill models/mobilenet_v1_025_96.toml -o build/backbone
+    """
+    from microt.distill import train
+
+    train.run(recipe, output, log=note)
+
+
+if __name__ == "__main__":
+    main()

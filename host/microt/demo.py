@@ -1,0 +1,162 @@
+# SPDX-License-Identifier: MIT
+"""The main job, end to end: teach a board, cut its power, see that it still knows, and report."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+
+from microt import data, report, teach
+from microt.bench import count
+from microt.boards import Board, Emulator, firmware, link
+
+ROOT = Path(__file__).resolve().parents[2]
+BACKBONE = ROOT / "models" / "objects.mtb"
+# real pictures where the project's data sets lie beside the checkout
+NEARBY_DATA = ROOT.parent / "shared" / "data" / "grocery_store.npz"
+
+
+def teach_and_report(
+    source, output, *, backbone=None, board="MPS2_AN386", port=None, shots=20, classes=11,
+    tests=220, exit_ratio=0.5, seed=0, hold_back=True, restart=True, log=print,
+):  # fmt: skip
+    """Teaches a board a lesson and writes report.json, report.png and examples.npz to `output`.
+
+    source: what `data.load` takes, or None for what is at hand (the project's data sets, else
+    scikit-learn's digits). With `port` the board there is taught, else `board` is built and
+    emulated from an empty flash; `restart` cuts its power and looks again. Returns the report, a
+    dict; its fields are described in docs/report.md.
+    """
+    output = Path(output)
+    output.mkdir(parents=True, exist_ok=True)
+    board = Board.load(board)
+    backbone = Path(backbone or BACKBONE).read_bytes()
+    if source is None:
+        source = str(NEARBY_DATA) if NEARBY_DATA.is_file() else "digits"
+    log(f"data: {source}")
+    lesson = teach.choose(
+        data.load(source, size=96),
+        classes=classes,
+        shots=shots,
+        tests=tests,
+        seed=seed,
+        hold_back=hold_back,
+    )
+    log(f"{len(lesson.names)} classes: {', '.join(lesson.names)}")
+    log(f"{len(lesson.train_y)} pictures to teach, {len(lesson.test_y)} to test")
+    files = teach.rom_files(lesson, backbone, exit_ratio=exit_ratio)
+    image = link.romfs_image(files)
+    elf = firmware.build(board, log=log)
+    if port:
+        taught, restored = teach_port(port, image, log)
+    else:
+        taught, restored = teach_emulated(board, elf, image, output, restart, log)
+    log("counting the instructions of one inference")
+    cost = count.count(board, backbone, log=log)
+    result = assemble(taught, restored, cost, lesson, board, elf, backbone, shots, source)
+    save(result, lesson, output)
+    return result
+
+
+def teach_emulated(board, elf, image, output, restart, log):
+    storage = output / "storage.bin"
+    storage.unlink(missing_ok=True)
+    with Emulator(board, elf, storage=storage, romfs=image) as emulator:
+        log(f"{board.name} runs at {emulator.port}; mpremote run device/tasks/train_task.py")
+        taught = teach.run_task("train_task.py", emulator.port, on_line=log)
+        if restart:
+            log("cutting the power")
+            emulator.kill()
+    if not restart:
+        return taught, None
+    with Emulator(board, elf, storage=storage, romfs=image) as emulator:
+        log(f"{board.name} restarted at {emulator.port}; mpremote run device/tasks/show_task.py")
+        shown = teach.run_task("show_task.py", emulator.port, on_line=log)
+    return taught, same_answers(taught, shown)
+
+
+def teach_port(port, image, log):
+    log(f"writing {len(image):,} bytes to the ROMFS of the board at {port}")
+    with link.Link(port) as board_link:
+        board_link.deploy_romfs(image)
+    return teach.run_task("train_task.py", port, on_line=log), None
+
+
+def same_answers(taught, shown):
+    """Whether a restarted board has every class and gives the very answers it gave before."""
+    labels = taught["labels"]
+    answers = []
+    for _, label0, _, label1, _, exit_index in taught["samples"][: len(shown["predictions"])]:
+        answers.append([labels[label0 if exit_index == 0 else label1], exit_index])
+    return (
+        bool(answers)
+        and sorted(shown["classes"]) == sorted(labels)
+        and shown["samples"] == taught["train_samples"]
+        and [list(answer) for answer in shown["predictions"]] == answers
+    )
+
+
+def assemble(taught, restored, cost, lesson, board, elf, backbone, shots, source):
+    """The report: what the board said, what was counted, and what follows from both."""
+    exit0, exit1 = ({key: cost["exits"][index][key] for key in COST_FIELDS} for index in (0, 1))
+    early = taught["exit_ratio_got"]
+    # a sample that resumes has run exit 0 too, branch included
+    staged = {
+        key: None if exit0[key] is None else early * exit0[key] + (1 - early) * exit1[key]
+        for key in COST_FIELDS
+    }
+    times = taught["time_ms"]
+    # the emulated clock counts one instruction as one nanosecond, whatever a real board's clock is
+    instructions = {name: value * 1_000_000 for name, value in times.items()}
+    size = firmware.size(elf)
+    result = {
+        "board": board.name,
+        "core": board.core,
+        "data": {"source": Path(source).name, "classes": len(lesson.names)},
+        "accuracy": taught["accuracy"],
+        "exit_ratio_asked": taught["exit_ratio_asked"],
+        "exit_ratio_got": early,
+        "test_samples": taught["test_samples"],
+        "train_samples": taught["train_samples"],
+        "shots": shots,
+        "instructions": staged["instructions"],
+        "cycles_modelled": staged["cycles_modelled"],
+        "energy_uj_modelled": staged["energy_uj_modelled"],
+        "energy_saving_modelled": None
+        if staged["energy_uj_modelled"] is None
+        else 1 - staged["energy_uj_modelled"] / exit1["energy_uj_modelled"],
+        "cost": {"exit0": exit0, "exit1": exit1, "counted_by": cost.get("counted_by", "plugin")},
+        "power": {
+            "milliwatts": board.milliwatts,
+            "clock_hz": board.clock_hz,
+            "source": board.power_source,
+        },
+        "learning": {
+            "instructions": instructions["learn"]
+            + instructions["fit"]
+            + instructions["calibrate"],
+            "head_instructions": instructions["fit"] + instructions["calibrate"],
+            "instructions_per_avoided_epoch": taught["train_samples"] * exit1["instructions"],
+        },
+        "ram_bytes": taught["ram_bytes"] + size["ram_bytes"],
+        "flash_bytes": size["flash_bytes"] + len(backbone),
+        "arena_bytes": taught["arena_bytes"],
+        "heap_bytes": taught["heap_bytes"],
+        "restored_after_restart": restored,
+        "before": taught.get("before"),
+        "hold_back": lesson.hold_back,
+        "labels": taught["labels"],
+        "samples": taught["samples"],
+        "time_ms": times,
+    }
+    return result
+
+
+COST_FIELDS = ("instructions", "cycles_modelled", "energy_uj_modelled")
+
+
+def save(result, lesson, output):
+    (output / "report.json").write_text(json.dumps(result, indent=1) + "\n")
+    index = report.choose_examples(result["samples"])
+    np.savez_compressed(output / "examples.npz", index=np.array(index), x=lesson.test_x[index])
+    report.draw(result, (index, lesson.test_x[index]), output / "report.png")

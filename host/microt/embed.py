@@ -1,0 +1,83 @@
+# SPDX-License-Identifier: MIT
+"""Embeddings of a batch of inputs, from the host build of the engine or from a board."""
+
+import binascii
+from pathlib import Path
+
+import numpy as np
+
+from microt.engine import Backbone
+from microt.teach import npy_bytes
+
+TASK = Path(__file__).resolve().parents[2] / "device" / "tasks" / "embed.py"
+LINE_MARK = "EMBEDDING "
+
+
+def embed(
+    backbone, inputs, *, board=None, port=None, progress=lambda done, total: None, log=print
+):
+    """Runs every input through every exit.
+
+    backbone: an .mtb file's path. inputs: (N, *input_shape), int8 as the network takes it, uint8
+    pixels if the backbone takes pixels, or float32 real values, which are quantised with the
+    input's scale and zero point. board: an emulated board's name; port: a serial port; neither:
+    the host build. Returns a list of (N, dim) int8 arrays, one an exit. ValueError for a wrong
+    shape or dtype.
+    """
+    net = Backbone(backbone)
+    inputs = as_network_input(net, inputs)
+    if board is None and port is None:
+        return net.embed(inputs, progress=progress)
+    from microt.boards import Board, Emulator, firmware, link
+
+    image = link.romfs_image(
+        {"backbone.mtb": Path(backbone).read_bytes(), "input.npy": npy_bytes(inputs)}
+    )
+    if port:
+        with link.Link(port) as board_link:
+            board_link.deploy_romfs(image)
+            return collect(board_link, net, len(inputs), progress)
+    board = Board.load(board)
+    elf = firmware.build(board, log=log)
+    storage = elf.parent / "embed.bin"
+    with (
+        Emulator(board, elf, storage=storage, romfs=image) as emulator,
+        link.Link(emulator.port) as board_link,
+    ):
+        return collect(board_link, net, len(inputs), progress)
+
+
+def as_network_input(net, inputs):
+    """Checks a batch against the backbone's input; float32 becomes int8."""
+    kinds = ["int8", "float32"] + (["uint8"] if net.takes_pixels else [])
+    if inputs.shape[1:] != tuple(net.input_shape) or inputs.dtype.name not in kinds:
+        raise ValueError(
+            f"input: expected {('N', *net.input_shape)} of {' or '.join(kinds)}, "
+            f"got {inputs.shape} of {inputs.dtype}"
+        )
+    if inputs.dtype == np.float32:
+        if not np.isfinite(inputs).all():
+            raise ValueError("input: expected finite values, got NaN or infinity")
+        steps = np.round(inputs / np.float32(net.input_scale)) + net.input_zero_point
+        inputs = np.clip(steps, -128, 127).astype(np.int8)
+    return np.ascontiguousarray(inputs)
+
+
+def collect(board_link, net, count, progress):
+    """Runs device/tasks/embed.py and gathers the lines `EMBEDDING sample exit hex`."""
+    outputs = [np.zeros((count, item.dim), np.int8) for item in net.exits]
+    seen = np.zeros((count, len(outputs)), bool)
+
+    def on_line(line):
+        if line.startswith(LINE_MARK):
+            sample, exit_index, values = line[len(LINE_MARK) :].split()
+            outputs[int(exit_index)][int(sample)] = np.frombuffer(
+                binascii.unhexlify(values), np.int8
+            )
+            seen[int(sample), int(exit_index)] = True
+            progress(int(sample) + 1, count)
+
+    board_link.run(TASK, on_line=on_line)
+    if not seen.all():
+        raise RuntimeError(f"the board sent {int(seen.sum())} embeddings, expected {seen.size}")
+    return outputs

@@ -1,0 +1,131 @@
+# SPDX-License-Identifier: MIT
+"""A lesson: which pictures a board is taught and tested with, and how they get onto it."""
+
+import io
+import json
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+TASKS = Path(__file__).resolve().parents[2] / "device" / "tasks"
+REPORT_MARK = "REPORT "
+
+
+@dataclass
+class Lesson:
+    """Pictures to teach and to test with.
+
+    train_x, test_x: uint8 (N, H, W, C); train_y, test_y: int indexes into `names`; hold_back: the
+    class that is taught only after the others were tested, or None.
+    """
+
+    source: str
+    names: list
+    train_x: np.ndarray
+    train_y: np.ndarray
+    test_x: np.ndarray
+    test_y: np.ndarray
+    hold_back: str | None = None
+
+
+def choose(dataset, *, classes=11, shots=20, tests=220, seed=0, hold_back=True):
+    """Draws a lesson from a data set: the classes with most test samples, `shots` samples of each.
+
+    Test samples come from the set's own test split where it has one, never from the taught ones.
+    ValueError when fewer than two classes have `shots` samples and one more to test with.
+    """
+    rng = np.random.default_rng(seed)
+    pools = {}
+    for label in range(len(dataset.class_names)):
+        members = np.flatnonzero(dataset.y == label)
+        if dataset.split is not None and (dataset.split == 1).any():
+            train, test = (
+                members[dataset.split[members] == 0],
+                members[dataset.split[members] == 1],
+            )
+        else:
+            members = rng.permutation(members)
+            train, test = members[:shots], members[shots:]
+        if len(train) >= shots and len(test):
+            pools[label] = (train, test)
+    if len(pools) < 2:
+        raise ValueError(
+            f"{dataset.name}: expected at least 2 classes with {shots} samples to teach and 1 to "
+            f"test, got {len(pools)} of {len(dataset.class_names)} classes; try fewer --shots"
+        )
+    chosen = sorted(sorted(pools, key=lambda label: -len(pools[label][1]))[:classes])
+    per_class = -(-tests // len(chosen))
+    train_index, test_index, train_y, test_y = [], [], [], []
+    for position, label in enumerate(chosen):
+        train, test = pools[label]
+        train = rng.permutation(train)[:shots]
+        test = rng.permutation(test)[:per_class]
+        train_index.extend(train)
+        test_index.extend(test)
+        train_y.extend([position] * len(train))
+        test_y.extend([position] * len(test))
+    names = [str(dataset.class_names[label]) for label in chosen]
+    return Lesson(
+        source=dataset.name,
+        names=names,
+        train_x=dataset.x[np.array(train_index)],
+        train_y=np.array(train_y),
+        test_x=dataset.x[np.array(test_index)],
+        test_y=np.array(test_y),
+        hold_back=names[-1] if hold_back and len(names) > 2 else None,
+    )
+
+
+def rom_files(lesson, backbone, *, exit_ratio=0.5, head="lda", task="/task"):
+    """The files `device/tasks/train_task.py` finds in /rom: {name: bytes}."""
+    description = {
+        "backbone": "/rom/backbone.mtb",
+        "task": task,
+        "train": {"x": "/rom/train.npy", "labels": [lesson.names[y] for y in lesson.train_y]},
+        "test": {"x": "/rom/test.npy", "labels": [lesson.names[y] for y in lesson.test_y]},
+        "exit_ratio": exit_ratio,
+        "hold_back": lesson.hold_back,
+        "head": head,
+    }
+    return {
+        "task.json": json.dumps(description).encode(),
+        "backbone.mtb": backbone,
+        "train.npy": npy_bytes(lesson.train_x),
+        "test.npy": npy_bytes(lesson.test_x),
+    }
+
+
+def npy_bytes(array):
+    """An array as a version 1 .npy file in C order."""
+    buffer = io.BytesIO()
+    np.lib.format.write_array(buffer, np.ascontiguousarray(array), version=(1, 0))
+    return buffer.getvalue()
+
+
+def run_task(script, port, *, on_line=lambda line: None):
+    """Runs a script of device/tasks with `mpremote run`; returns what its REPORT line holds.
+
+    RuntimeError with the end of what the board printed when it fails or reports nothing.
+    """
+    command = [sys.executable, "-m", "mpremote", "connect", port, "run", str(TASKS / script)]
+    report, tail = None, []
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace"
+    ) as process:
+        for line in process.stdout:
+            line = line.rstrip()
+            if line.startswith(REPORT_MARK):
+                report = json.loads(line[len(REPORT_MARK) :])
+            else:
+                on_line(line)
+                tail = (tail + [line])[-12:]
+    if process.returncode or report is None:
+        said = "\n".join(tail)
+        raise RuntimeError(
+            f"{script} on {port} ended with status {process.returncode} and "
+            f"{'a' if report else 'no'} report; it said last:\n{said}"
+        )
+    return report
