@@ -60,9 +60,9 @@ def cost_rows(report):
 
 def restart_verdict(report):
     restored = report["restored_after_restart"]
-    return (
-        "not tried" if restored is None else "same classes, same answers" if restored else "LOST"
-    )
+    if restored is None:
+        return "not tried"
+    return "same classes, same answers" if restored else "NOT the same classes and answers"
 
 
 def saving_verdict(report):
