@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: MIT
+"""What a backbone costs: instructions counted, cycles and energy modelled, always labelled."""
