@@ -1,0 +1,11 @@
+// SPDX-License-Identifier: MIT
+// Addresses and clocks of QEMU's mps2-an500.
+#define MICROPY_HW_BOARD_NAME "MPS2_AN500 (QEMU)"
+#define MICROPY_HW_MCU_NAME "Cortex-M7"
+#define CPU_HZ (25000000)
+#define SHARED_BASE (0x60000000u) // PSRAM, 16 MB
+#define UART_BASE (0x40004000u)
+#define UART_RX_IRQ (0)
+#define TIMER_BASE (0x40000000u)
+#define TIMER_IRQ (8)
+#define TIMER_HZ (CPU_HZ)

@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: MIT
+// What the files of the port share. Each board's mpconfigboard.h gives the addresses.
+#ifndef MICROT_MPS_BOARD_H
+#define MICROT_MPS_BOARD_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "mpconfigboard.h"
+
+#define REG32(address) (*(volatile uint32_t *)(address))
+
+// Core registers.
+#define SYST_CSR REG32(0xe000e010)
+#define SYST_RVR REG32(0xe000e014)
+#define SYST_CVR REG32(0xe000e018)
+#define NVIC_ISER(irq) REG32(0xe000e100 + 4 * ((irq) / 32))
+#define NVIC_ICER(irq) REG32(0xe000e180 + 4 * ((irq) / 32))
+#define SCB_ICSR REG32(0xe000ed04)
+#define SCB_VTOR REG32(0xe000ed08)
+#define SCB_AIRCR REG32(0xe000ed0c)
+#define SCB_CFSR REG32(0xe000ed28)
+#define SCB_HFSR REG32(0xe000ed2c)
+#define SCB_MMFAR REG32(0xe000ed34)
+#define SCB_BFAR REG32(0xe000ed38)
+#define SCB_CPACR REG32(0xe000ed88)
+
+// The shared memory: QEMU backs it by a file that outlives it, and the host opens the same file.
+// host/microt/boards/emulator.py knows the same numbers.
+//     page 0    device page: button and LED words
+//     +1 MB     flash of 1 MB: LittleFS2, mounted at /
+//     +2 MB     ROMFS of 14 MB, mounted at /rom when it holds an image
+#define SHARED_SIZE (16u << 20)
+#define FLASH_ADDRESS (SHARED_BASE + (1u << 20))
+#define FLASH_SIZE (1u << 20)
+#define ROMFS_ADDRESS (SHARED_BASE + (2u << 20))
+#define ROMFS_SIZE (14u << 20)
+
+#define DEVICE_PAGE_MAGIC (0x3154504du) // "MPT1"
+
+typedef struct _device_page_t {
+    uint32_t magic; // written by the firmware when it has started
+    uint32_t inputs; // written by the host: bit n is set while button n is held
+    uint32_t outputs; // written by the firmware: bit n is the level of output pin n
+    uint32_t changes; // written by the firmware: how often an output changed its level since start-up
+} device_page_t;
+
+#define DEVICE_PAGE ((volatile device_page_t *)SHARED_BASE)
+
+static inline void board_irq_enable(unsigned irq) {
+    NVIC_ISER(irq) = 1u << (irq % 32);
+}
+
+static inline void board_irq_disable(unsigned irq) {
+    NVIC_ICER(irq) = 1u << (irq % 32);
+}
+
+void clock_init(void);
+void clock_handler(void); // SysTick
+void clock_alarm_handler(void); // timer 0
+uint64_t clock_cycles(void); // of the core since reset
+void clock_wait(uint64_t end); // until that cycle, an interrupt or something scheduled, whichever comes first
+
+void uart_init(void);
+void uart_rx_handler(void);
+
+void fault_handler(void);
+void fault_halt(void) __attribute__((noreturn));
+
+void board_reset(void) __attribute__((noreturn));
+
+#endif // MICROT_MPS_BOARD_H

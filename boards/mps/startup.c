@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: MIT
+// From reset to main(): stack, FPU, sections, vectors, devices.
+
+#include <string.h>
+
+#include "board.h"
+
+typedef void (*vector_t)(void);
+
+extern uint32_t _estack, _sidata, _sdata, _edata, _sbss, _ebss;
+
+int main(void);
+void Reset_Handler(void);
+
+#define EXCEPTIONS (16)
+#define IRQS (64)
+
+__attribute__((section(".vectors"), used)) static const vector_t vectors[EXCEPTIONS + IRQS] = {
+    [0] = (vector_t)&_estack,
+    [1] = Reset_Handler,
+    [2 ... 14] = fault_handler,
+    [15] = clock_handler,
+    [16 ... EXCEPTIONS + IRQS - 1] = fault_handler,
+    [EXCEPTIONS + UART_RX_IRQ] = uart_rx_handler,
+    #ifdef UART_RX_IRQ_OLD_QEMU
+    [EXCEPTIONS + UART_RX_IRQ_OLD_QEMU] = uart_rx_handler,
+    #endif
+    [EXCEPTIONS + TIMER_IRQ] = clock_alarm_handler,
+};
+
+void board_reset(void) {
+    __asm volatile ("dsb");
+    SCB_AIRCR = 0x05fa0004; // the key and SYSRESETREQ
+    for (;;) {
+    }
+}
+
+__attribute__((noreturn, used)) static void start(void) {
+    // Full access to coprocessors 10 and 11, before any code that may use their registers. On Armv8.1-M this is MVE too.
+    SCB_CPACR |= 0xf << 20;
+    __asm volatile ("dsb\n isb");
+
+    memcpy(&_sdata, &_sidata, (uint8_t *)&_edata - (uint8_t *)&_sdata);
+    memset(&_sbss, 0, (uint8_t *)&_ebss - (uint8_t *)&_sbss);
+    SCB_VTOR = (uint32_t)vectors;
+
+    DEVICE_PAGE->outputs = 0;
+    DEVICE_PAGE->changes = 0;
+    DEVICE_PAGE->magic = DEVICE_PAGE_MAGIC;
+
+    clock_init();
+    uart_init();
+    main();
+    fault_halt();
+}
+
+__attribute__((naked)) void Reset_Handler(void) {
+    __asm volatile (
+        "ldr r0, =_estack\n"
+        "mov sp, r0\n"
+        "b start\n"
+        );
+}
