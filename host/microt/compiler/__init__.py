@@ -1,0 +1,7 @@
+# SPDX-License-Identifier: MIT
+"""The compiler: an int8 TensorFlow Lite file becomes a .mtb backbone that the engine runs."""
+
+from .compile import Compiled, compile_tflite, describe
+from .mtb import read_info
+
+__all__ = ["Compiled", "compile_tflite", "describe", "read_info"]

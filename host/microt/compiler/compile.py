@@ -1,0 +1,264 @@
+# SPDX-License-Identifier: MIT
+"""From an int8 TensorFlow Lite file to a .mtb file and its report."""
+
+import io
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from . import exits as exits_
+from . import features as features_
+from . import layout, memory, mtb, params, passes, tflite
+from .graph import remove_dead
+
+
+@dataclass
+class Compiled:
+    """A compiled backbone: `data` the bytes of the .mtb file, `report` what is in it
+    (see `mtb.read_info`)."""
+
+    data: bytes
+    report: dict
+
+    def write(self, path):
+        """Write the file; returns its path."""
+        path = Path(path)
+        path.write_bytes(self.data)
+        return path
+
+
+def _refuse(graph, failures):
+    """One error for all operators that cannot be compiled."""
+    legacy = [op for op, _ in failures if _dtype(graph, op) == "uint8"]
+    if legacy:
+        raise ValueError(
+            f"{graph.source}: a legacy uint8 file ({len(legacy)} layers have uint8 activations "
+            "and asymmetric weights), expected int8 activations and symmetric int8 weights; "
+            f"re-quantise it first: microt quantize {graph.source}"
+        )
+    floats = [op for op, _ in failures if _dtype(graph, op) == "float32"]
+    if len(floats) == len(graph.ops):
+        raise ValueError(
+            f"{graph.source}: a float32 file (all {len(floats)} layers), expected int8: convert "
+            "it with full integer quantisation"
+        )
+    lines = [
+        f"  layer {op.layer} {op.kind} -> {graph.tensors[op.output].name!r}: {reason}"
+        for op, reason in failures
+    ]
+    raise ValueError(
+        f"{graph.source}: {len(failures)} of {len(graph.ops)} layers cannot be compiled:\n"
+        + "\n".join(lines)
+    )
+
+
+def _dtype(graph, op):
+    return graph.tensors[op.output].dtype
+
+
+def _lower(graph):
+    lowered, failures = [], []
+    for op in graph.ops:
+        try:
+            lowered.append(params.lower(graph, op))
+        except params.Unsupported as error:
+            failures.append((op, str(error)))
+    if failures:
+        _refuse(graph, failures)
+    return lowered
+
+
+def _pixel_table(pixels, derived, shape):
+    if pixels is None or pixels is False:
+        return derived if pixels is None else None
+    if pixels is True:
+        if derived is not None:
+            return derived
+        if shape[2] not in (1, 3):
+            raise ValueError(
+                f"pixels: expected an input picture of 1 or 3 channels, got shape {list(shape)}"
+            )
+        return np.arange(-128, 128).astype(np.int8)
+    table = np.asarray(pixels)
+    if table.shape != (256,) or table.dtype != np.int8:
+        raise ValueError(
+            f"pixels: expected True or a table int8 (256,), got {table.dtype} {table.shape}"
+        )
+    return table
+
+
+def _place(graph, schedule, lowered):
+    """Tensor records with their places in the arena, in order of first use, and the arena's size.
+    Returns (records, {tensor of the graph: index of its record}, arena bytes)."""
+    first = {graph.inputs[0]: -1}
+    last = {}
+    for step, low in enumerate(lowered):
+        first[low.output] = step
+        for index in low.inputs:
+            last[index] = step
+    order = list(first)
+    index_of = {tensor: i for i, tensor in enumerate(order)}
+    blocks, pinned = [], set(schedule.tensors)
+    for tensor in order:
+        end = len(lowered) if tensor in pinned else last.get(tensor, first[tensor])
+        blocks.append(memory.Block(graph.tensors[tensor].elements, first[tensor], end))
+    pairs = [
+        (index_of[low.output], index_of[source])
+        for low in lowered
+        if low.kind in ("RESHAPE", "ADD")
+        for source in low.inputs
+    ]
+    offsets, peak, _ = memory.plan_in_place(blocks, pairs)
+    names = dict(zip(schedule.tensors, schedule.names, strict=True))
+    records = []
+    for tensor, offset in zip(order, offsets, strict=True):
+        source = graph.tensors[tensor]
+        records.append(
+            mtb.TensorRecord(
+                names.get(tensor, source.name),
+                source.hwc,
+                float(source.scale),
+                source.zero_point,
+                offset,
+                mtb.NONE if first[tensor] < 0 else first[tensor],
+                last.get(tensor, mtb.NONE),
+            )
+        )
+    return records, index_of, peak
+
+
+def _op_record(low, branch, records, index_of, target):
+    number, weights = layout.arrange(low, target)
+    return mtb.OpRecord(
+        low.kind,
+        records[index_of[low.output]].name,
+        [index_of[i] for i in low.inputs],
+        index_of[low.output],
+        branch,
+        low.macs,
+        number,
+        np.array(low.args, "<i4").tobytes(),
+        weights,
+        b"" if low.bias is None else low.bias.astype("<i4").tobytes(),
+        b"" if low.requant is None else low.requant.astype("<i4").tobytes(),
+    )
+
+
+def compile_tflite(source, *, exits=None, target="generic", features=None, pixels=None):
+    """Compile an int8 .tflite file (path or bytes) to a Compiled .mtb.
+
+    exits     names or indices of vector tensors (1, n); None: the file's outputs. They are
+              numbered by their cost
+    target    the core that the weights are laid out for; "generic" so far
+    features  what happens to embeddings before a head, see `features`; None: nothing
+    pixels    True: the backbone also takes uint8 pixels p as p - 128; or a table int8 (256,);
+              None: only where the file itself has a uint8 input
+
+    Raises ValueError, naming the file, for whatever cannot be compiled: one error lists all
+    operators that the engine does not run.
+    """
+    layout.target_code(target)
+    if isinstance(source, (str, Path)):
+        graph = tflite.read_file(source)
+    else:
+        graph = tflite.read(source)
+    wanted = exits_.find(graph, exits)
+    derived, alias = passes.strip_boundary(graph)
+    asked = [graph.tensors[tensor].name for tensor in wanted]
+    tensors = [_resolve(alias, tensor) for tensor in wanted]
+    exits_.check(graph, tensors, asked)
+    remove_dead(graph, tensors)
+    tensors, names = passes.simplify(graph, tensors)
+    lowered = _lower(graph)
+    exits_.check(graph, tensors, names)
+    schedule = exits_.schedule(graph, tensors, names, [low.macs for low in lowered])
+    lowered = [lowered[position] for position in schedule.order]
+    if len(lowered) > 1024:
+        raise ValueError(f"{graph.source}: expected at most 1024 layers, got {len(lowered)}")
+    records, index_of, arena = _place(graph, schedule, lowered)
+    start = index_of[graph.inputs[0]]
+    program = mtb.Program(
+        layout.target_code(target),
+        arena,
+        start,
+        records,
+        [
+            _op_record(low, branch, records, index_of, target)
+            for low, branch in zip(lowered, schedule.branches, strict=True)
+        ],
+        [
+            mtb.ExitRecord(index_of[tensor], end, cost)
+            for tensor, end, cost in zip(
+                schedule.tensors, schedule.ends, schedule.macs, strict=True
+            )
+        ],
+        features_.normalise(features, [graph.tensors[t].hwc[2] for t in schedule.tensors]),
+        _pixel_table(pixels, derived, records[start].hwc),
+    )
+    data = mtb.write(program)
+    return Compiled(data, mtb.read_info(data, graph.source))
+
+
+def _resolve(alias, tensor):
+    while tensor in alias:
+        tensor = alias[tensor]
+    return tensor
+
+
+def _times(shape):
+    return " x ".join(map(str, shape))
+
+
+def _inputs(shapes):
+    if len(shapes) > 1 and all(shape == shapes[0] for shape in shapes):
+        return f"{len(shapes)} of {_times(shapes[0])}"
+    return " + ".join(_times(shape) for shape in shapes)
+
+
+def describe(report):
+    """The report as text: layers, exits, memory against its lower bound."""
+    from rich.console import Console
+    from rich.table import Table
+
+    text = io.StringIO()
+    console = Console(file=text, width=160, highlight=False, force_terminal=False)
+    table = Table(box=None, pad_edge=False, header_style="")
+    for title in ("layer", "operator", "input", "output", "exit"):
+        table.add_column(title, justify="right" if title == "layer" else "left", no_wrap=True)
+    for title in ("MACs", "weights B", "alive B"):
+        table.add_column(title, justify="right", no_wrap=True)
+    for layer in report["layers"]:
+        reached = [str(e) for e, x in enumerate(report["exits"]) if x["end"] == layer["index"] + 1]
+        branch = "" if layer["branch"] is None else f"only {layer['branch']}"
+        table.add_row(
+            str(layer["index"]),
+            layer["op"].lower(),
+            _inputs(layer["input_shapes"]),
+            _times(layer["output_shape"]),
+            "ends " + reached[0] if reached else branch,
+            f"{layer['macs']:,}",
+            f"{layer['weight_bytes']:,}",
+            f"{layer['live_bytes']:,}",
+        )
+    console.print(table)
+    total = report["macs"] or 1
+    console.print()
+    for number, exit_ in enumerate(report["exits"]):
+        console.print(
+            f"exit {number}: {exit_['dim']} values, {exit_['macs']:,} MACs "
+            f"({100 * exit_['macs'] / total:.1f} %), scale {exit_['scale']:.6g}, "
+            f"zero point {exit_['zero_point']}, {exit_['tensor']}",
+            markup=False,
+            soft_wrap=True,
+        )
+    arena, bound = report["arena_bytes"], report["arena_lower_bound_bytes"]
+    over = 100 * (arena - bound) / bound if bound else 0.0
+    console.print(
+        f"arena: {arena:,} bytes, {over:.1f} % over the lower bound of {bound:,} "
+        f"(the most that is alive at once)\nflash: {report['flash_bytes']:,} bytes, "
+        f"target {report['target']}, "
+        f"takes {'uint8 pixels or int8' if report['takes_pixels'] else 'int8'}",
+        soft_wrap=True,
+    )
+    return text.getvalue().rstrip("\n")

@@ -1,0 +1,362 @@
+# SPDX-License-Identifier: MIT
+"""Writes and reads .mtb files. The format is specified at the top of the engine's mtb.c."""
+
+import hashlib
+import struct
+import zlib
+from dataclasses import dataclass
+
+import numpy as np
+
+from .layout import TARGETS
+from .memory import ALIGN, aligned
+
+MAGIC = b"MTB\0"
+VERSION = 1
+HEADER = 128
+NONE = 0xFFFF
+OPCODES = {
+    "CONV_2D": 1,
+    "DEPTHWISE_CONV_2D": 2,
+    "FULLY_CONNECTED": 3,
+    "ADD": 4,
+    "PAD": 5,
+    "AVERAGE_POOL_2D": 6,
+    "MEAN": 7,
+    "RESHAPE": 8,
+    "SOFTMAX": 9,
+    "CONCATENATION": 10,
+}
+_SECTIONS = ("tensors", "ops", "exits", "features", "input", "strings", "data")
+_HEAD = struct.Struct("<4sHHII32sHHIHHII14II")
+_TENSOR = struct.Struct("<IIIIfiIHH")
+_OP = struct.Struct("<BBBB4HHH8III8x")
+_EXIT = struct.Struct("<HHHHI20x")
+_FEATURE = struct.Struct("<HHIIIIIIff12x")
+
+
+@dataclass
+class TensorRecord:
+    """An activation: (h, w, c), scale, zero point, its place and its life in the arena."""
+
+    name: str
+    hwc: tuple
+    scale: float
+    zero_point: int
+    offset: int
+    first: int
+    last: int
+
+
+@dataclass
+class OpRecord:
+    """An operator; inputs and output index the tensor records, blobs are little-endian bytes."""
+
+    kind: str
+    name: str
+    inputs: list
+    output: int
+    branch: int
+    macs: int
+    layout: int
+    args: bytes
+    weights: bytes
+    bias: bytes
+    requant: bytes
+
+
+@dataclass
+class ExitRecord:
+    """An exit: its embedding's tensor record, one past its last op, its cost."""
+
+    tensor: int
+    end: int
+    macs: int
+
+
+@dataclass
+class Program:
+    """Everything a .mtb file holds. `features` has one entry an exit or none at all."""
+
+    target: int
+    arena: int
+    input: int
+    tensors: list
+    ops: list
+    exits: list
+    features: list
+    pixels: np.ndarray | None
+
+
+class _Data:
+    """The data section, while offsets within it become offsets in the file."""
+
+    def __init__(self, start):
+        self.start = start
+        self.bytes = bytearray()
+
+    def put(self, blob, align=4):
+        """{offset in the file, bytes} of the blob; (0, 0) for nothing."""
+        if not blob:
+            return 0, 0
+        self.bytes += bytes(-len(self.bytes) % align)
+        offset = self.start + len(self.bytes)
+        self.bytes += blob
+        return offset, len(blob)
+
+
+def _padded(blob):
+    return bytes(blob) + bytes(-len(blob) % ALIGN)
+
+
+def _strings(program):
+    table = bytearray()
+    offsets = {}
+    for record in program.tensors + program.ops:
+        if record.name not in offsets:
+            offsets[record.name] = len(table)
+            table += record.name.replace("\0", "?").encode("utf-8") + b"\0"
+    return bytes(table), offsets
+
+
+def _features(features, data):
+    out = bytearray()
+    for feature in features:
+        if feature is None:
+            out += bytes(_FEATURE.size)
+            continue
+        parts = b"".join(struct.pack("<4H", *part, 0) for part in feature.parts)
+        k = 0 if feature.projection is None else len(feature.projection)
+        part_at, _ = data.put(parts)
+        mean_at, _ = data.put(feature.mean.astype("<f4").tobytes())
+        projection_at = scale_at = 0
+        if k:
+            projection_at, _ = data.put(feature.projection.tobytes(), ALIGN)
+            scale_at, _ = data.put(feature.row_scale.astype("<f4").tobytes())
+        out += _FEATURE.pack(
+            len(feature.parts),
+            int(feature.sqrt),
+            len(feature.mean),
+            k,
+            part_at,
+            mean_at,
+            projection_at,
+            scale_at,
+            feature.shrink,
+            feature.prior_trace,
+        )
+    return bytes(out)
+
+
+def write(program):
+    """The bytes of the .mtb file of a Program."""
+    strings, names = _strings(program)
+    sizes = {
+        "tensors": _TENSOR.size * len(program.tensors),
+        "ops": _OP.size * len(program.ops),
+        "exits": _EXIT.size * len(program.exits),
+        "features": _FEATURE.size * len(program.features),
+        "input": 256 if program.pixels is not None else 0,
+        "strings": len(strings),
+    }
+    data = _Data(HEADER + sum(aligned(size) for size in sizes.values()))
+    sections = {
+        "tensors": b"".join(
+            _TENSOR.pack(t.offset, *t.hwc, t.scale, t.zero_point, names[t.name], t.first, t.last)
+            for t in program.tensors
+        ),
+        "ops": b"".join(
+            _OP.pack(
+                OPCODES[op.kind],
+                op.layout,
+                len(op.inputs),
+                0,
+                *(op.inputs + [NONE] * (4 - len(op.inputs))),
+                op.output,
+                op.branch,
+                *data.put(op.args),
+                *data.put(op.weights, ALIGN),
+                *data.put(op.bias),
+                *data.put(op.requant),
+                op.macs,
+                names[op.name],
+            )
+            for op in program.ops
+        ),
+        "exits": b"".join(_EXIT.pack(e.tensor, 0, e.end, 0, e.macs) for e in program.exits),
+        "features": _features(program.features, data),
+        "input": b"" if program.pixels is None else program.pixels.astype(np.int8).tobytes(),
+        "strings": strings,
+    }
+    sections["data"] = bytes(data.bytes)
+    body = bytearray()
+    table = []
+    for name in _SECTIONS:
+        blob = sections[name]
+        table += [HEADER + len(body) if blob else 0, len(blob)]
+        body += _padded(blob)
+    size = HEADER + len(body)
+    head = _HEAD.pack(
+        MAGIC,
+        VERSION,
+        HEADER,
+        size,
+        0,
+        bytes(32),
+        program.target,
+        len(program.exits),
+        program.arena,
+        program.input,
+        0,
+        0,
+        0,
+        *table,
+        0,
+    )
+    file = bytearray(head + body)
+    file[16:48] = hashlib.sha256(file[48:]).digest()
+    file[12:16] = struct.pack("<I", zlib.crc32(file[16:]))
+    return bytes(file)
+
+
+def _text(strings, offset, what):
+    end = strings.find(b"\0", offset)
+    if not 0 <= offset < len(strings) or end < 0:
+        raise ValueError(f"{what}: name at {offset} of {len(strings)} bytes of strings")
+    return strings[offset:end].decode("utf-8", "replace")
+
+
+def _live_bytes(tensors, steps):
+    """Bytes alive at each op; tensors that share a place count once."""
+    out = []
+    for step in range(steps):
+        places = {}
+        for t in tensors:
+            if t["alive"][0] <= step <= t["alive"][1]:
+                places[t["offset"]] = max(places.get(t["offset"], 0), aligned(t["bytes"]))
+        out.append(sum(places.values()))
+    return out
+
+
+def read_info(file, source="file"):
+    """What `microt info` tells of the bytes of a .mtb file, the report of the compiler.
+
+    A dictionary of `flash_bytes`, `arena_bytes`, `arena_lower_bound_bytes`, `macs`, `target`,
+    `sha256`, `takes_pixels`, `input` {name, shape, scale, zero_point}, `exits` [{tensor, macs,
+    dim, scale, zero_point, end, feature}], `layers` [{index, op, name, branch, macs,
+    input_shapes, output_shape, weight_bytes, live_bytes}], `tensors` [{name, shape, bytes,
+    offset, alive}]. Shapes are (h, w, c). Raises ValueError for anything but a whole .mtb file.
+    """
+    file = bytes(file)
+    if len(file) < HEADER or file[:4] != MAGIC:
+        raise ValueError(
+            f"{source}: expected a .mtb file (magic MTB\\0), got {file[:4]!r} in {len(file)} bytes"
+        )
+    fields = _HEAD.unpack_from(file)
+    _, version, header, size, crc, sha, target, exit_count, arena, input_ = fields[:10]
+    if version != VERSION or header != HEADER:
+        raise ValueError(
+            f"{source}: expected version {VERSION} with a header of {HEADER} bytes, "
+            f"got version {version} and {header} bytes"
+        )
+    if size != len(file):
+        raise ValueError(f"{source}: expected {size} bytes, got {len(file)}: truncated?")
+    if zlib.crc32(file[16:]) != crc:
+        raise ValueError(f"{source}: checksum mismatch, the file is damaged")
+    if hashlib.sha256(file[48:]).digest() != sha:
+        raise ValueError(f"{source}: SHA-256 mismatch, the file is damaged")
+    table = fields[13:27]
+    sections = {}
+    for i, name in enumerate(_SECTIONS):
+        start, length = table[2 * i : 2 * i + 2]
+        if length and not HEADER <= start <= start + length <= size:
+            raise ValueError(f"{source}: section {name} lies outside the file")
+        sections[name] = file[start : start + length] if length else b""
+    try:
+        return _info(sections, size, arena, input_, target, exit_count, sha)
+    except (struct.error, IndexError, KeyError) as error:
+        raise ValueError(f"{source}: damaged records ({error!r})") from None
+
+
+def _info(sections, size, arena, input_, target, exit_count, sha):
+    strings = sections["strings"]
+    tensors = []
+    for i, record in enumerate(_TENSOR.iter_unpack(sections["tensors"])):
+        offset, h, w, c, scale, zero_point, name, first, last = record
+        start = -1 if first == NONE else first
+        tensors.append(
+            {
+                "name": _text(strings, name, f"tensor {i}"),
+                "shape": [h, w, c],
+                "bytes": h * w * c,
+                "offset": offset,
+                "scale": scale,
+                "zero_point": zero_point,
+                "alive": [start, start if last == NONE else last],
+            }
+        )
+    kinds = {code: kind for kind, code in OPCODES.items()}
+    steps = len(sections["ops"]) // _OP.size
+    features = list(_FEATURE.iter_unpack(sections["features"]))
+    exits = []
+    for i, (tensor, _, end, _, macs) in enumerate(_EXIT.iter_unpack(sections["exits"])):
+        embedding = tensors[tensor]
+        embedding["alive"][1] = steps
+        feature = None
+        if features and features[i][0]:
+            parts, flags, d, k = features[i][:4]
+            feature = {
+                "parts": parts,
+                "sqrt": bool(flags & 1),
+                "d": d,
+                "k": k,
+                "shrink": features[i][8],
+                "prior_trace": features[i][9],
+            }
+        exits.append(
+            {
+                "tensor": embedding["name"],
+                "macs": macs,
+                "dim": embedding["shape"][2],
+                "scale": embedding["scale"],
+                "zero_point": embedding["zero_point"],
+                "end": end,
+                "feature": feature,
+            }
+        )
+    if len(exits) != exit_count:
+        raise ValueError(f"expected {exit_count} exits, got {len(exits)}")
+    live = _live_bytes(tensors, steps)
+    layers = []
+    for i, record in enumerate(_OP.iter_unpack(sections["ops"])):
+        opcode, layout, count = record[:3]
+        inputs, output, branch = record[4 : 4 + count], record[8], record[9]
+        blobs = record[10:18]
+        layers.append(
+            {
+                "index": i,
+                "op": kinds[opcode],
+                "name": _text(strings, record[19], f"op {i}"),
+                "branch": None if branch == NONE else branch,
+                "macs": record[18],
+                "input_shapes": [tensors[t]["shape"] for t in inputs],
+                "output_shape": tensors[output]["shape"],
+                "weight_bytes": blobs[3] + blobs[5] + blobs[7],
+                "live_bytes": live[i],
+            }
+        )
+    names = {code: name for name, code in TARGETS.items()}
+    start = tensors[input_]
+    return {
+        "flash_bytes": size,
+        "arena_bytes": arena,
+        "arena_lower_bound_bytes": max(live, default=0),
+        "macs": exits[-1]["macs"],
+        "target": names.get(target, str(target)),
+        "sha256": sha.hex(),
+        "takes_pixels": bool(sections["input"]),
+        "input": {key: start[key] for key in ("name", "shape", "scale", "zero_point")},
+        "exits": exits,
+        "layers": layers,
+        "tensors": tensors,
+    }

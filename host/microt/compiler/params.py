@@ -1,0 +1,515 @@
+# SPDX-License-Identifier: MIT
+"""What each kernel needs to know, computed as TensorFlow Lite's reference kernels prepare it.
+
+Multipliers, shifts, clamps and paddings equal those of the `Prepare` functions in
+tensorflow/lite/kernels (conv.cc, depthwise_conv.cc, fully_connected.cc, add.cc, pad.cc,
+pooling.cc, reduce.cc, activations.cc, concatenation.cc) bit for bit: same order of float and
+double arithmetic.
+"""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+_Q_MIN, _Q_MAX = -128, 127
+_MAX_TAPS = 65535
+
+
+class Unsupported(ValueError):
+    """An operator that the engine cannot run; the message says why."""
+
+
+@dataclass
+class Lowered:
+    """One operator as the engine runs it.
+
+    `inputs` and `output` index the graph's tensors, `args` is int32 (n,), `weights` int8 in
+    TensorFlow Lite's own order or None, `bias` int32 (channels,), `requant` int32 (channels, 2)
+    of {multiplier, shift}, `macs` the multiply-accumulates.
+    """
+
+    kind: str
+    inputs: list
+    output: int
+    args: list
+    weights: np.ndarray | None = None
+    bias: np.ndarray | None = None
+    requant: np.ndarray | None = None
+    macs: int = 0
+
+
+def quantize_multiplier(real):
+    """(multiplier int32, shift) with real = multiplier * 2**(shift - 31), rounded half away.
+
+    TensorFlow Lite's QuantizeMultiplier. Raises Unsupported where the shift exceeds 30.
+    """
+    if not (math.isfinite(real) and real >= 0):
+        raise Unsupported(f"expected a rescaling factor of 0 or more, got {real}")
+    if real == 0:
+        return 0, 0
+    fraction, shift = math.frexp(real)
+    fixed = math.floor(fraction * (1 << 31) + 0.5)
+    if fixed == 1 << 31:
+        fixed //= 2
+        shift += 1
+    if shift < -31:
+        return 0, 0
+    if shift > 30:
+        raise Unsupported(f"expected a rescaling factor below 2**30, got {real:g}")
+    return fixed, shift
+
+
+def activation_range(activation, scale, zero_point):
+    """(lowest, highest) int8 output of a fused activation."""
+
+    def quantize(value):
+        real = float(np.float32(value) / np.float32(scale))
+        if abs(real) > 2**31 - 1024:
+            raise Unsupported(f"a scale of {scale} is too small for the activation {activation}")
+        return zero_point + int(math.copysign(math.floor(abs(real) + 0.5), real))
+
+    if activation == "NONE":
+        return _Q_MIN, _Q_MAX
+    if activation == "RELU":
+        return max(_Q_MIN, quantize(0.0)), _Q_MAX
+    if activation == "RELU6":
+        return max(_Q_MIN, quantize(0.0)), min(_Q_MAX, quantize(6.0))
+    if activation == "RELU_N1_TO_1":
+        return max(_Q_MIN, quantize(-1.0)), min(_Q_MAX, quantize(1.0))
+    raise Unsupported(f"fused activation {activation} is not supported")
+
+
+def padding(kind, size, kernel, stride, dilation):
+    """(before, after, output size) of one dimension under SAME or VALID."""
+    extent = (kernel - 1) * dilation + 1
+    if kind == "SAME":
+        out = -(-size // stride)
+        total = max((out - 1) * stride + extent - size, 0)
+        return total // 2, total - total // 2, out
+    return 0, 0, (size - extent) // stride + 1
+
+
+def _expect(condition, message):
+    if not condition:
+        raise Unsupported(message)
+
+
+def _activation(graph, index, role):
+    """The tensor, checked to be an int8 activation with one scale and zero point."""
+    tensor = graph.tensors[index]
+    _expect(not tensor.is_constant, f"{role} {tensor.name!r} is a constant")
+    _expect(
+        tensor.dtype == "int8",
+        f"{role} {tensor.name!r} is {tensor.dtype}, expected int8",
+    )
+    _expect(
+        len(tensor.scales) == 1 and tensor.scale > 0,
+        f"{role} {tensor.name!r} has {len(tensor.scales)} scales, expected one above 0",
+    )
+    _expect(
+        _Q_MIN <= tensor.zero_point <= _Q_MAX,
+        f"{role} {tensor.name!r} has zero point {tensor.zero_point}, expected -128..127",
+    )
+    try:
+        hwc = tensor.hwc
+    except ValueError as error:
+        raise Unsupported(str(error)) from None
+    _expect(
+        all(1 <= n <= 65535 for n in hwc),
+        f"{role} {tensor.name!r} has shape {list(tensor.shape)}, expected sizes 1..65535",
+    )
+    return tensor
+
+
+def _constant(graph, index, dtype, role):
+    tensor = graph.tensors[index]
+    _expect(tensor.is_constant, f"{role} {tensor.name!r} are computed, expected a constant")
+    _expect(
+        tensor.dtype == dtype,
+        f"{role} {tensor.name!r} are {tensor.dtype}, expected {dtype}",
+    )
+    return tensor
+
+
+def _arity(op, *counts):
+    _expect(
+        len(op.inputs) in counts and len(op.outputs) == 1,
+        f"expected {' or '.join(map(str, counts))} inputs and 1 output, "
+        f"got {len(op.inputs)} and {len(op.outputs)}",
+    )
+
+
+def _weights(graph, index, channels, axis):
+    """The weights tensor and its `channels` scales, one per output channel, float32."""
+    weights = _constant(graph, index, "int8", "weights")
+    _expect(
+        len(weights.scales) in (1, channels),
+        f"weights {weights.name!r} have {len(weights.scales)} scales, expected 1 or {channels}",
+    )
+    _expect(
+        len(weights.scales) == 1 or weights.axis == axis,
+        f"weights {weights.name!r} are quantised along {weights.axis}, expected {axis}",
+    )
+    _expect(
+        not weights.zero_points.any(),
+        f"weights {weights.name!r} are asymmetric, expected zero point 0",
+    )
+    return weights, np.broadcast_to(weights.scales, (channels,))
+
+
+def _bias(graph, op, channels):
+    index = op.inputs[2] if len(op.inputs) > 2 else -1
+    if index < 0:
+        return np.zeros(channels, np.int32)
+    bias = _constant(graph, index, "int32", "bias")
+    _expect(
+        bias.elements == channels,
+        f"bias {bias.name!r} has {bias.elements} values, expected {channels}",
+    )
+    return bias.data.reshape(channels).astype(np.int32)
+
+
+def _requant(reals):
+    return np.array([quantize_multiplier(float(r)) for r in reals], np.int32).reshape(-1, 2)
+
+
+def _shape(op, tensor, expected):
+    _expect(
+        tuple(tensor.hwc) == tuple(expected),
+        f"output {tensor.name!r} has shape {list(tensor.hwc)}, expected {list(expected)}",
+    )
+
+
+def _same_quantisation(a, b):
+    # the kernels do not rescale here: a difference that no value can show is let through
+    close = abs(float(a.scale) - float(b.scale)) <= 1e-5 * float(b.scale)
+    _expect(
+        close and a.zero_point == b.zero_point,
+        f"{a.name!r} and {b.name!r} differ in scale or zero point "
+        f"({a.scale}, {a.zero_point} and {b.scale}, {b.zero_point}), expected the same",
+    )
+
+
+def _window(op, h, w, kernel_h, kernel_w):
+    """Strides, dilations, (top, left, bottom, right), output height and width."""
+    options = op.options
+    stride_h, stride_w = options["StrideH"], options["StrideW"]
+    dilation_h = options.get("DilationHFactor", 1)
+    dilation_w = options.get("DilationWFactor", 1)
+    for name, value in (
+        ("stride", stride_h),
+        ("stride", stride_w),
+        ("dilation", dilation_h),
+        ("dilation", dilation_w),
+        ("kernel", kernel_h),
+        ("kernel", kernel_w),
+    ):
+        _expect(1 <= value <= 32767, f"expected a {name} of 1..32767, got {value}")
+    if "pads" in options:
+        top, left, bottom, right = options["pads"]
+        _, _, out_h = padding("VALID", h + top + bottom, kernel_h, stride_h, dilation_h)
+        _, _, out_w = padding("VALID", w + left + right, kernel_w, stride_w, dilation_w)
+    else:
+        top, bottom, out_h = padding(options["Padding"], h, kernel_h, stride_h, dilation_h)
+        left, right, out_w = padding(options["Padding"], w, kernel_w, stride_w, dilation_w)
+    _expect(out_h >= 1 and out_w >= 1, f"the window does not fit into {h} x {w}")
+    return (
+        [stride_h, stride_w],
+        [dilation_h, dilation_w],
+        [top, left, bottom, right],
+        out_h,
+        out_w,
+    )
+
+
+def _convolution(graph, op, depthwise):
+    _arity(op, 2, 3)
+    x = _activation(graph, op.inputs[0], "input")
+    y = _activation(graph, op.output, "output")
+    filters = graph.tensors[op.inputs[1]]
+    _expect(
+        len(filters.shape) == 4,
+        f"weights {filters.name!r} have shape {list(filters.shape)}, expected 4 dimensions",
+    )
+    h, w, cin = x.hwc
+    extra = []
+    if depthwise:
+        one, kernel_h, kernel_w, cout = filters.shape
+        weights, scales = _weights(graph, op.inputs[1], cout, 3)
+        multiplier = op.options["DepthMultiplier"]
+        # 0 in the file: TensorFlow Lite derives it from the shapes
+        multiplier = multiplier or cout // cin
+        _expect(
+            one == 1 and multiplier >= 1 and cout == cin * multiplier,
+            f"weights of shape {list(filters.shape)} do not fit {cin} channels "
+            f"with depth multiplier {multiplier}",
+        )
+        extra = [multiplier]
+        per_output = kernel_h * kernel_w
+    else:
+        cout, kernel_h, kernel_w, group = filters.shape
+        weights, scales = _weights(graph, op.inputs[1], cout, 0)
+        _expect(
+            group >= 1 and cin % group == 0 and cout % (cin // group) == 0,
+            f"weights of shape {list(filters.shape)} do not fit {cin} channels",
+        )
+        per_output = kernel_h * kernel_w * group
+    _expect(
+        1 <= per_output <= _MAX_TAPS,
+        f"expected 1 to {_MAX_TAPS} products a sum, got {per_output}",
+    )
+    strides, dilations, pads, out_h, out_w = _window(op, h, w, kernel_h, kernel_w)
+    _shape(op, y, (out_h, out_w, cout))
+    low, high = activation_range(op.options["activation"], y.scale, y.zero_point)
+    reals = np.float64(x.scale) * scales.astype(np.float64) / np.float64(y.scale)
+    return Lowered(
+        op.kind,
+        [op.inputs[0]],
+        op.output,
+        strides + dilations + pads + [low, high, kernel_h, kernel_w] + extra,
+        weights.data,
+        _bias(graph, op, cout),
+        _requant(reals),
+        out_h * out_w * cout * per_output,
+    )
+
+
+def _conv_2d(graph, op):
+    return _convolution(graph, op, depthwise=False)
+
+
+def _depthwise_conv_2d(graph, op):
+    return _convolution(graph, op, depthwise=True)
+
+
+def _fully_connected(graph, op):
+    _arity(op, 2, 3)
+    x = _activation(graph, op.inputs[0], "input")
+    y = _activation(graph, op.output, "output")
+    _expect(op.options["WeightsFormat"] == 0, "shuffled weights are not supported")
+    matrix = graph.tensors[op.inputs[1]]
+    _expect(
+        len(matrix.shape) == 2,
+        f"weights {matrix.name!r} have shape {list(matrix.shape)}, expected 2 dimensions",
+    )
+    rows, columns = matrix.shape
+    weights, scales = _weights(graph, op.inputs[1], rows, 0)
+    count = x.elements // columns if columns else 0
+    _expect(
+        count >= 1
+        and x.elements == count * columns
+        and y.elements == count * rows
+        and y.hwc[2] == rows,
+        f"input of {x.elements} and output of shape {list(y.shape)} do not fit weights of shape "
+        f"{list(matrix.shape)}",
+    )
+    _expect(columns <= _MAX_TAPS, f"expected at most {_MAX_TAPS} products a sum, got {columns}")
+    low, high = activation_range(op.options["activation"], y.scale, y.zero_point)
+    if len(weights.scales) == 1:
+        # TensorFlow Lite multiplies the two scales in float32 here, in double elsewhere
+        product = np.float64(np.float32(x.scale * weights.scale))
+        reals = np.repeat(product / np.float64(y.scale), rows)
+    else:
+        reals = np.float64(x.scale) * scales.astype(np.float64) / np.float64(y.scale)
+    return Lowered(
+        op.kind,
+        [op.inputs[0]],
+        op.output,
+        [low, high, 0],
+        weights.data,
+        _bias(graph, op, rows),
+        _requant(reals),
+        count * rows * columns,
+    )
+
+
+def _add(graph, op):
+    _arity(op, 2)
+    a = _activation(graph, op.inputs[0], "input")
+    b = _activation(graph, op.inputs[1], "input")
+    y = _activation(graph, op.output, "output")
+    _expect(
+        a.hwc == b.hwc == y.hwc,
+        f"shapes {list(a.shape)} and {list(b.shape)} differ (broadcasting is not supported)",
+    )
+    left_shift = 20
+    twice = 2.0 * float(max(a.scale, b.scale))
+    args = [left_shift]
+    for real in (
+        float(a.scale) / twice,
+        float(b.scale) / twice,
+        twice / ((1 << left_shift) * float(y.scale)),
+    ):
+        _expect(0 < real < 1, f"expected scales with a ratio below 1, got {real:g}")
+        multiplier, shift = quantize_multiplier(real)
+        _expect(shift <= 0, f"expected a right shift, got {shift}")
+        args += [multiplier, shift]
+    args += activation_range(op.options["activation"], y.scale, y.zero_point)
+    return Lowered(op.kind, list(op.inputs), op.output, args)
+
+
+def pad_amounts(graph, op):
+    """The (4, 2) int64 amounts before and after each dimension, and the value."""
+    x = graph.tensors[op.inputs[0]]
+    table = graph.tensors[op.inputs[1]]
+    _expect(
+        table.is_constant and table.dtype in ("int32", "int64"),
+        f"paddings {table.name!r} are computed or {table.dtype}, expected constant integers",
+    )
+    rank = len(x.shape)
+    _expect(
+        2 <= rank <= 4 and table.shape == (rank, 2),
+        f"paddings of shape {list(table.shape)} for an input of shape {list(x.shape)}",
+    )
+    amounts = np.zeros((4, 2), np.int64)
+    # a vector (1, n) is (1, 1, 1, n), a sequence (1, n, c) is (1, 1, n, c)
+    amounts[0] = table.data[0]
+    amounts[4 - (rank - 1) :] = table.data[1:]
+    _expect(
+        not amounts[0].any() and (amounts >= 0).all() and (amounts < 65536).all(),
+        f"paddings {table.data.tolist()}: expected 0 or more, none of the batch",
+    )
+    value = graph.tensors[op.output].zero_point
+    if len(op.inputs) > 2 and op.inputs[2] >= 0:
+        constant = _constant(graph, op.inputs[2], "int8", "padding value")
+        _expect(constant.elements == 1, f"padding value {constant.name!r} is no scalar")
+        value = int(constant.data.reshape(-1)[0])
+    return amounts, value
+
+
+def _pad(graph, op):
+    _arity(op, 2, 3)
+    x = _activation(graph, op.inputs[0], "input")
+    y = _activation(graph, op.output, "output")
+    _same_quantisation(x, y)
+    amounts, value = pad_amounts(graph, op)
+    sides = [int(n) for n in amounts[1:].reshape(-1)]
+    expected = [n + sides[2 * i] + sides[2 * i + 1] for i, n in enumerate(x.hwc)]
+    _shape(op, y, expected)
+    return Lowered("PAD", [op.inputs[0]], op.output, sides + [value])
+
+
+def _average_pool_2d(graph, op):
+    _arity(op, 1)
+    x = _activation(graph, op.inputs[0], "input")
+    y = _activation(graph, op.output, "output")
+    _same_quantisation(x, y)
+    h, w, c = x.hwc
+    kernel_h, kernel_w = op.options["FilterHeight"], op.options["FilterWidth"]
+    strides, _, pads, out_h, out_w = _window(op, h, w, kernel_h, kernel_w)
+    _expect(
+        kernel_h * kernel_w <= _MAX_TAPS,
+        f"expected at most {_MAX_TAPS} values in a window, got {kernel_h * kernel_w}",
+    )
+    _shape(op, y, (out_h, out_w, c))
+    low, high = activation_range(op.options["activation"], y.scale, y.zero_point)
+    args = strides + pads + [kernel_h, kernel_w, low, high]
+    return Lowered(op.kind, [op.inputs[0]], op.output, args)
+
+
+def _mean(graph, op):
+    _arity(op, 2)
+    x = _activation(graph, op.inputs[0], "input")
+    y = _activation(graph, op.output, "output")
+    axes = _constant(graph, op.inputs[1], "int32", "axes")
+    rank = len(x.shape)
+    values = {int(a) % rank if -rank <= a < rank else int(a) for a in axes.data.reshape(-1)}
+    _expect(
+        rank >= 3 and values == set(range(1, rank - 1)),
+        f"mean over axes {sorted(values)} of shape {list(x.shape)}: expected all but batch "
+        "and channels",
+    )
+    h, w, c = x.hwc
+    _expect(y.elements == c, f"output {y.name!r} has shape {list(y.shape)}, expected {c} values")
+    multiplier, shift = quantize_multiplier(float(x.scale) / float(y.scale))
+    # the division by the count goes into the multiplier (QuantizedMeanOrSum)
+    count = h * w
+    _expect(count <= 1 << 23, f"expected a mean of at most 2**23 values, got {count}")
+    extra = min(count.bit_length() - 1, 32, 31 + shift)
+    multiplier = (multiplier << extra) // count
+    return Lowered(op.kind, [op.inputs[0]], op.output, [multiplier, shift - extra])
+
+
+def _reshape(graph, op):
+    x = _activation(graph, op.inputs[0], "input")
+    y = _activation(graph, op.output, "output")
+    _same_quantisation(x, y)
+    _expect(
+        x.elements == y.elements,
+        f"{x.elements} values of {x.name!r} into {y.elements} of {y.name!r}",
+    )
+    return Lowered("RESHAPE", [op.inputs[0]], op.output, [])
+
+
+def _softmax(graph, op):
+    _arity(op, 1)
+    x = _activation(graph, op.inputs[0], "input")
+    y = _activation(graph, op.output, "output")
+    _shape(op, y, x.hwc)
+    _expect(
+        y.zero_point == -128 and abs(float(y.scale) - 1 / 256) <= 0.001 / 256,
+        f"output {y.name!r} has scale {y.scale} and zero point {y.zero_point}, "
+        "expected 1/256 and -128",
+    )
+    _expect(x.hwc[2] < 4096, f"expected a softmax over fewer than 4096 values, got {x.hwc[2]}")
+    bits = 5
+    beta = float(np.float32(op.options["Beta"]))
+    real = min(beta * float(x.scale) * (1 << (31 - bits)), float((1 << 31) - 1))
+    _expect(real > 1, f"expected beta and scale with a product above 2**-26, got {real:g}")
+    multiplier, left_shift = quantize_multiplier(real)
+    radius = ((1 << bits) - 1) * float(1 << (31 - bits)) / float(1 << left_shift)
+    return Lowered(
+        op.kind, [op.inputs[0]], op.output, [multiplier, left_shift, -math.floor(radius)]
+    )
+
+
+def _concatenation(graph, op):
+    _expect(len(op.inputs) >= 1 and len(op.outputs) == 1, "expected inputs and one output")
+    _expect(len(op.inputs) <= 4, f"expected at most 4 inputs, got {len(op.inputs)}")
+    y = _activation(graph, op.output, "output")
+    rank = len(y.shape)
+    axis = op.options["Axis"]
+    _expect(
+        axis in (-1, rank - 1),
+        f"concatenation along axis {axis} of {rank}: expected the channels (last)",
+    )
+    _expect(
+        op.options["activation"] == "NONE",
+        f"fused activation {op.options['activation']} is not supported",
+    )
+    channels = 0
+    for index in op.inputs:
+        x = _activation(graph, index, "input")
+        _same_quantisation(x, y)
+        _expect(
+            x.hwc[:2] == y.hwc[:2],
+            f"input {x.name!r} of shape {list(x.shape)} does not fit {list(y.shape)}",
+        )
+        channels += x.hwc[2]
+    _expect(channels == y.hwc[2], f"{channels} channels into {y.hwc[2]}")
+    return Lowered(op.kind, list(op.inputs), op.output, [])
+
+
+_LOWER = {
+    "CONV_2D": _conv_2d,
+    "DEPTHWISE_CONV_2D": _depthwise_conv_2d,
+    "FULLY_CONNECTED": _fully_connected,
+    "ADD": _add,
+    "PAD": _pad,
+    "PADV2": _pad,
+    "AVERAGE_POOL_2D": _average_pool_2d,
+    "MEAN": _mean,
+    "RESHAPE": _reshape,
+    "SQUEEZE": _reshape,
+    "EXPAND_DIMS": _reshape,
+    "SOFTMAX": _softmax,
+    "CONCATENATION": _concatenation,
+}
+
+
+def lower(graph, op):
+    """The operator as the engine runs it; raises Unsupported with the reason."""
+    if op.kind not in _LOWER:
+        raise Unsupported(f"operator not supported (supported: {', '.join(sorted(_LOWER))})")
+    return _LOWER[op.kind](graph, op)
