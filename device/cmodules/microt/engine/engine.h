@@ -77,6 +77,7 @@ typedef struct _microt_feature_t {
 // An exit: a place where an embedding is taken.
 typedef struct _microt_exit_t {
     microt_tensor_t tensor; // the embedding, (1, 1, n); stays in the arena to the end of the run
+    uint16_t tensor_index;
     uint16_t end; // index one past the last op that this exit needs
     uint32_t macs; // multiply-accumulates from the input to here, other exits' branches excluded
     microt_feature_t feature;

@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: MIT
+//
+// From stored embeddings to the vector a head sees; the definition is in mtb.c. Sums are float32 in
+// order and must not be contracted to fused multiply-adds: board and host agree bit for bit.
+
+#include <math.h>
+
+#include "engine.h"
+
+uint32_t microt_embeddings_size(const microt_model_t *model, unsigned exit) {
+    uint32_t size = 0;
+    for (unsigned e = 0; e <= exit && e < model->exit_count; e++) {
+        size += (uint32_t)model->exits[e].tensor.c;
+    }
+    return size;
+}
+
+int microt_feature(const microt_model_t *model, unsigned exit, const int8_t *embeddings, float *z) {
+    if (exit >= model->exit_count || model->exits[exit].feature.parts == 0) {
+        return -1;
+    }
+    const microt_feature_t *f = &model->exits[exit].feature;
+    const float share = 1.0f / sqrtf((float)f->parts);
+    uint32_t at = 0;
+    for (uint32_t i = 0; i < f->parts; i++) {
+        const uint8_t *part = f->part + 8 * i;
+        const unsigned source = microt_u16(part);
+        const uint32_t length = microt_u16(part + 4);
+        const microt_tensor_t *t = &model->exits[source].tensor;
+        const int8_t *q = embeddings + microt_u16(part + 2);
+        if (source > 0) {
+            q += microt_embeddings_size(model, source - 1);
+        }
+        float *v = z + at;
+        float sum = 0.0f;
+        for (uint32_t j = 0; j < length; j++) {
+            float value = t->scale * (float)(q[j] - t->zero_point);
+            if (f->square_root) {
+                value = value > 0.0f ? sqrtf(value) : 0.0f;
+            }
+            value -= microt_f32(f->mean + 4 * (at + j));
+            sum += value * value;
+            v[j] = value;
+        }
+        float norm = sqrtf(sum);
+        norm = norm > 1e-6f ? norm : 1e-6f;
+        for (uint32_t j = 0; j < length; j++) {
+            v[j] = v[j] / norm * share;
+        }
+        at += length;
+    }
+    return 0;
+}
+
+int microt_project(const microt_model_t *model, unsigned exit, const float *z, float *u) {
+    if (exit >= model->exit_count || model->exits[exit].feature.k == 0) {
+        return -1;
+    }
+    const microt_feature_t *f = &model->exits[exit].feature;
+    for (uint32_t i = 0; i < f->k; i++) {
+        const int8_t *row = f->projection + (size_t)i * f->d;
+        float sum = 0.0f;
+        for (uint32_t j = 0; j < f->d; j++) {
+            sum += (float)row[j] * z[j];
+        }
+        u[i] = microt_f32(f->row_scale + 4 * i) * sum;
+    }
+    return 0;
+}
+
+int microt_project_back(const microt_model_t *model, unsigned exit, const float *u, float *z) {
+    if (exit >= model->exit_count || model->exits[exit].feature.k == 0) {
+        return -1;
+    }
+    const microt_feature_t *f = &model->exits[exit].feature;
+    for (uint32_t j = 0; j < f->d; j++) {
+        z[j] = 0.0f;
+    }
+    for (uint32_t i = 0; i < f->k; i++) {
+        const int8_t *row = f->projection + (size_t)i * f->d;
+        const float weight = microt_f32(f->row_scale + 4 * i) * u[i];
+        for (uint32_t j = 0; j < f->d; j++) {
+            z[j] += (float)row[j] * weight;
+        }
+    }
+    return 0;
+}

@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: MIT
+//
+// Fixed-point arithmetic of the quantised operators, as defined at the top of mtb.c. Sums that a
+// hostile file can push out of range wrap around.
+
+#ifndef MICROT_KERNELS_FIXED_H
+#define MICROT_KERNELS_FIXED_H
+
+#include <stdint.h>
+
+static inline int32_t microt_wrap_add(int32_t a, int32_t b) {
+    return (int32_t)((uint32_t)a + (uint32_t)b);
+}
+
+// a * b / 2^31, rounded to nearest, halves upwards; not for a = b = -2^31.
+static inline int32_t microt_high_mul(int32_t a, int32_t b) {
+    return (int32_t)(((int64_t)a * b + ((int64_t)1 << 30)) >> 31);
+}
+
+// x / 2^exponent, rounded to nearest, halves away from zero; exponent 0 to 31.
+static inline int32_t microt_round_shift(int32_t x, int exponent) {
+    const int32_t mask = (int32_t)(((uint32_t)1 << exponent) - 1);
+    const int32_t half = (mask >> 1) + (x < 0 ? 1 : 0);
+    return (x >> exponent) + ((x & mask) > half ? 1 : 0);
+}
+
+// M(x, multiplier, shift) of mtb.c.
+static inline int32_t microt_requantize(int32_t x, int32_t multiplier, int32_t shift) {
+    if (shift > 0) {
+        return microt_high_mul((int32_t)((uint32_t)x << shift), multiplier);
+    }
+    return microt_round_shift(microt_high_mul(x, multiplier), -shift);
+}
+
+static inline int32_t microt_clamp(int32_t x, int32_t low, int32_t high) {
+    return x < low ? low : x > high ? high : x;
+}
+
+// sum / count, rounded to nearest, halves away from zero.
+static inline int32_t microt_round_divide(int32_t sum, int32_t count) {
+    return (sum > 0 ? sum + count / 2 : sum - count / 2) / count;
+}
+
+#endif // MICROT_KERNELS_FIXED_H
