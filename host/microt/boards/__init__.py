@@ -1,0 +1,14 @@
+# SPDX-License-Identifier: MIT
+"""Boards: what they are, their firmware, the emulator, and the line to a running one.
+
+    board = Board.load("MPS2_AN386")
+    elf = firmware.build(board)
+    with Emulator(board, elf, storage="board.bin") as emulator, Link(emulator.port) as link:
+        print(link.eval("1 / 3"))
+"""
+
+from microt.boards.board import Board
+from microt.boards.emulator import Emulator, EmulatorError
+from microt.boards.link import Link, LinkError, romfs_image
+
+__all__ = ["Board", "Emulator", "EmulatorError", "Link", "LinkError", "romfs_image"]
