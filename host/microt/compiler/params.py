@@ -64,7 +64,8 @@ def activation_range(activation, scale, zero_point):
     """(lowest, highest) int8 output of a fused activation."""
 
     def quantize(value):
-        real = float(np.float32(value) / np.float32(scale))
+        with np.errstate(over="ignore"):
+            real = float(np.float32(value) / np.float32(scale))
         if abs(real) > 2**31 - 1024:
             raise Unsupported(f"a scale of {scale} is too small for the activation {activation}")
         return zero_point + int(math.copysign(math.floor(abs(real) + 0.5), real))
@@ -97,6 +98,7 @@ def _expect(condition, message):
 
 def _activation(graph, index, role):
     """The tensor, checked to be an int8 activation with one scale and zero point."""
+    _expect(index >= 0, f"{role} is absent")
     tensor = graph.tensors[index]
     _expect(not tensor.is_constant, f"{role} {tensor.name!r} is a constant")
     _expect(
@@ -123,6 +125,7 @@ def _activation(graph, index, role):
 
 
 def _constant(graph, index, dtype, role):
+    _expect(index >= 0, f"{role} are absent")
     tensor = graph.tensors[index]
     _expect(tensor.is_constant, f"{role} {tensor.name!r} are computed, expected a constant")
     _expect(
@@ -227,6 +230,7 @@ def _convolution(graph, op, depthwise):
     _arity(op, 2, 3)
     x = _activation(graph, op.inputs[0], "input")
     y = _activation(graph, op.output, "output")
+    _expect(op.inputs[1] >= 0, "weights are absent")
     filters = graph.tensors[op.inputs[1]]
     _expect(
         len(filters.shape) == 4,
@@ -288,6 +292,7 @@ def _fully_connected(graph, op):
     x = _activation(graph, op.inputs[0], "input")
     y = _activation(graph, op.output, "output")
     _expect(op.options["WeightsFormat"] == 0, "shuffled weights are not supported")
+    _expect(op.inputs[1] >= 0, "weights are absent")
     matrix = graph.tensors[op.inputs[1]]
     _expect(
         len(matrix.shape) == 2,
@@ -353,6 +358,7 @@ def pad_amounts(graph, op):
     """The (4, 2) int64 amounts before and after each dimension, and the value."""
     x = graph.tensors[op.inputs[0]]
     table = graph.tensors[op.inputs[1]]
+    _expect(op.inputs[1] >= 0, "paddings are absent")
     _expect(
         table.is_constant and table.dtype in ("int32", "int64"),
         f"paddings {table.name!r} are computed or {table.dtype}, expected constant integers",
@@ -432,6 +438,7 @@ def _mean(graph, op):
 
 
 def _reshape(graph, op):
+    _arity(op, 1, 2)
     x = _activation(graph, op.inputs[0], "input")
     y = _activation(graph, op.output, "output")
     _same_quantisation(x, y)

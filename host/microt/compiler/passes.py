@@ -90,7 +90,7 @@ def drop_reshapes(graph, exits):
     flatten for FULLY_CONNECTED. Returns {dropped tensor: the one that stands for it}."""
     alias = {}
     for op in list(graph.ops):
-        if op.kind not in ("RESHAPE", "SQUEEZE", "EXPAND_DIMS"):
+        if op.kind not in ("RESHAPE", "SQUEEZE", "EXPAND_DIMS") or min(op.inputs, default=-1) < 0:
             continue
         x, y = graph.tensors[op.inputs[0]], graph.tensors[op.output]
         if x.is_constant or x.dtype != "int8" or y.dtype != "int8":
@@ -124,7 +124,9 @@ def fold_pads(graph, exits):
     Only where the PAD has no other reader and is no exit.
     """
     for op in list(graph.ops):
-        if op.kind not in ("PAD", "PADV2") or op.output in exits or op.output in graph.outputs:
+        if op.kind not in ("PAD", "PADV2") or op.output in exits:
+            continue
+        if len(op.inputs) < 2 or min(op.inputs[:2]) < 0:
             continue
         readers = graph.readers(op.output)
         if len(readers) != 1 or readers[0].kind not in _CONVOLUTIONS:

@@ -72,6 +72,10 @@ _FUSED = {
 }
 
 
+class _Refused(ValueError):
+    """A whole file, but not one that the compiler takes."""
+
+
 def _bounded(count, size, what):
     if not 0 <= count <= size:
         raise ValueError(f"{what}: a count of {count} in a file of {size} bytes")
@@ -135,9 +139,7 @@ def _tensor(table, buffers, size, index):
         tensor.data = np.frombuffer(raw, np.uint8)
         tensor.dtype = f"sparse {dtype}" if dtype in _NUMPY else dtype
     elif dynamic or (len(signature) == len(shape) and any(n < 0 for n in signature[1:])):
-        raise ValueError(
-            f"tensor {name!r}: expected a static shape, got {signature or list(shape)}"
-        )
+        raise _Refused(f"tensor {name!r}: expected a static shape, got {signature or list(shape)}")
     return tensor
 
 
@@ -174,9 +176,9 @@ def _read(data, source):
     model = schema.Model.GetRootAsModel(data, 0)
     size = len(data)
     if model.Version() != 3:
-        raise ValueError(f"expected TensorFlow Lite schema version 3, got {model.Version()}")
+        raise _Refused(f"expected TensorFlow Lite schema version 3, got {model.Version()}")
     if model.SubgraphsLength() != 1:
-        raise ValueError(f"expected one subgraph, got {model.SubgraphsLength()}")
+        raise _Refused(f"expected one subgraph, got {model.SubgraphsLength()}")
     kinds = []
     for i in range(_bounded(model.OperatorCodesLength(), size, "operator codes")):
         code = model.OperatorCodes(i)
@@ -219,9 +221,9 @@ def _read(data, source):
     inputs = indices(subgraph.InputsAsNumpy(), "model inputs")
     outputs = indices(subgraph.OutputsAsNumpy(), "model outputs")
     if len(inputs) != 1:
-        raise ValueError(f"expected one input, got {len(inputs)}")
+        raise _Refused(f"expected one input, got {len(inputs)}")
     if not outputs:
-        raise ValueError("expected at least one output, got none")
+        raise _Refused("expected at least one output, got none")
     return Graph(source, tensors, ops, inputs, outputs)
 
 
@@ -240,11 +242,13 @@ def read(data, source="model"):
         )
     try:
         graph = _read(data, source)
+    except _Refused as error:
+        raise ValueError(f"{source}: {error}") from None
     except _DAMAGE as error:
-        what = str(error) if isinstance(error, ValueError) and str(error) else repr(error)
+        what = str(error) if isinstance(error, ValueError) else repr(error)
         raise ValueError(
-            f"{source}: not a TensorFlow Lite file that can be compiled, "
-            f"or truncated or damaged: {what}"
+            f"{source}: expected a whole TensorFlow Lite file, this one is truncated or damaged "
+            f"({what})"
         ) from None
     topological(graph)
     return graph
