@@ -5,7 +5,7 @@
 // Arguments (addresses are hexadecimal, without the Thumb bit):
 //
 //     out=FILE            where the counts go
-//     mark=NAME@ADDR      the first instruction of a function, or the one after a call; up to 64
+//     mark=NAME@ADDR      the first instruction of a function, or the one after a call; up to 256
 //     ignore=START-END    instructions that are not counted, such as an interrupt handler; up to 64
 //
 // Counting starts when the mark "begin" is executed and ends at "end"; that is a region. Every mark
@@ -44,7 +44,7 @@
 #endif
 
 #define EXPORT __attribute__((visibility("default")))
-#define MAX_MARKS 64
+#define MAX_MARKS 256
 #define MAX_IGNORED 64
 
 // ---- the part of QEMU's plugin API that is used

@@ -222,6 +222,15 @@ class Program:
         i = bisect_right(self._addresses, address - 1) - 1
         return self.instructions[self._addresses[i]] if i >= 0 else None
 
+    def after_indirect_calls(self, function: str) -> list[int]:
+        """Where the calls through a pointer in a function come back to."""
+        return [
+            following
+            for address, following in zip(self._addresses, self._addresses[1:], strict=False)
+            if self.instructions[address].function == function
+            and self.instructions[address].base == "blx"
+        ]
+
     def at(self, address: int) -> Instruction:
         """The instruction at ``address``.
 
