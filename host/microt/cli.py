@@ -67,9 +67,7 @@ def board_option(default=DEFAULT_BOARD, help="an emulated board or UNIX"):
     return click.option("--board", default=default, show_default=default is not None, help=help)
 
 
-json_option = click.option(
-    "--json", "as_json", is_flag=True, help="one JSON object on standard output"
-)
+json_option = click.option("--json", "as_json", is_flag=True, help="one JSON object on standard output")
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -81,16 +79,10 @@ def main():
 @main.command()
 @click.argument("source", type=EXISTING_FILE)
 @click.option("-o", "--output", type=NEW, required=True, help="the .mtb file to write")
-@click.option(
-    "--exit", "exits", multiple=True, help="a tensor's name or index; again for each exit"
-)
+@click.option("--exit", "exits", multiple=True, help="a tensor's name or index; again for each exit")
 @click.option("--target", default="generic", show_default=True, help="generic, m0, dsp or mve")
-@click.option(
-    "--features", type=EXISTING_FILE, help=".npz: what happens to an embedding before a head"
-)
-@click.option(
-    "--pixels", is_flag=True, default=None, help="the input is a picture: take uint8 pixels too"
-)
+@click.option("--features", type=EXISTING_FILE, help=".npz: what happens to an embedding before a head")
+@click.option("--pixels", is_flag=True, default=None, help="the input is a picture: take uint8 pixels too")
 @json_option
 @one_line_errors
 def compile(source, output, exits, target, features, pixels, as_json):
@@ -133,12 +125,8 @@ def info(file, as_json):
     required=True,
     help="(N, H, W, C) .npy: int8, uint8 pixels or float32",
 )
-@click.option(
-    "-o", "--output", type=NEW, required=True, help=".npz with exit0, exit1, ...: (N, dim) int8"
-)
-@click.option(
-    "--board", help="run on this emulated board; without it on the host build of the engine"
-)
+@click.option("-o", "--output", type=NEW, required=True, help=".npz with exit0, exit1, ...: (N, dim) int8")
+@click.option("--board", help="run on this emulated board; without it on the host build of the engine")
 @click.option("--port", help="run on the board at this serial port")
 @one_line_errors
 def run(file, inputs, output, board, port):
@@ -152,9 +140,7 @@ def run(file, inputs, output, board, port):
     from microt import embed
 
     with progress_bar("embedding") as update:
-        embeddings = embed.embed(
-            file, np.load(inputs), board=board, port=port, progress=update, log=note
-        )
+        embeddings = embed.embed(file, np.load(inputs), board=board, port=port, progress=update, log=note)
     np.savez(output, **{f"exit{index}": array for index, array in enumerate(embeddings)})
     shapes = ", ".join(f"exit{i} {a.shape} int8" for i, a in enumerate(embeddings))
     click.echo(f"{output}: {shapes}")
@@ -253,9 +239,7 @@ def emulator_console(emulator):
         if verb == "q":
             return
         if verb not in ("p", "r", "l") or not pin.isdigit() or int(pin) > 31:
-            click.echo(
-                "expected pN (press), rN (release), lN (read an output) with N from 0 to 31, or q"
-            )
+            click.echo("expected pN (press), rN (release), lN (read an output) with N from 0 to 31, or q")
         elif verb == "p":
             emulator.press(int(pin))
         elif verb == "r":
@@ -289,9 +273,7 @@ def push(file, board, port, name):
 @click.option("--port", help="the serial port of a board, instead of --board")
 @click.option("--shots", default=20, show_default=True, help="labelled samples a class")
 @click.option("--classes", default=11, show_default=True, help="at most so many classes")
-@click.option(
-    "--exit-ratio", default=0.5, show_default=True, help="share to be answered at exit 0"
-)
+@click.option("--exit-ratio", default=0.5, show_default=True, help="share to be answered at exit 0")
 @click.option("--seed", default=0, show_default=True)
 @click.option("-o", "--output", type=NEW, default=Path("build/train"), show_default=True)
 @json_option
@@ -315,9 +297,7 @@ def train(data, backbone, board, port, shots, classes, exit_ratio, seed, output,
 
 
 @main.command("demo")
-@click.option(
-    "--data", help="a folder of pictures, an .npz file or `digits`  [default: what is at hand]"
-)
+@click.option("--data", help="a folder of pictures, an .npz file or `digits`  [default: what is at hand]")
 @board_option()
 @click.option("-o", "--output", type=NEW, default=Path("build/demo"), show_default=True)
 @one_line_errors

@@ -101,10 +101,7 @@ def assemble(taught, restored, cost, lesson, board, elf, backbone, shots, source
     exit0, exit1 = ({key: cost["exits"][index][key] for key in COST_FIELDS} for index in (0, 1))
     early = taught["exit_ratio_got"]
     # a sample that resumes has run exit 0 too, branch included
-    staged = {
-        key: None if exit0[key] is None else early * exit0[key] + (1 - early) * exit1[key]
-        for key in COST_FIELDS
-    }
+    staged = {key: None if exit0[key] is None else early * exit0[key] + (1 - early) * exit1[key] for key in COST_FIELDS}
     times = taught["time_ms"]
     # the emulated clock counts one instruction as one nanosecond, whatever a real board's clock is
     instructions = {name: value * 1_000_000 for name, value in times.items()}
@@ -127,18 +124,17 @@ def assemble(taught, restored, cost, lesson, board, elf, backbone, shots, source
         else 1 - staged["energy_uj_modelled"] / exit1["energy_uj_modelled"],
         "cost": {"exit0": exit0, "exit1": exit1, "counted_by": cost.get("counted_by", "plugin")},
         "power": {
-            "milliwatts": board.milliwatts,
+            "milliwatts": board.power_mw,
             "clock_hz": board.clock_hz,
             "source": board.power_source,
         },
         "learning": {
-            "instructions": instructions["learn"]
-            + instructions["fit"]
-            + instructions["calibrate"],
+            "instructions": instructions["learn"] + instructions["fit"] + instructions["calibrate"],
             "head_instructions": instructions["fit"] + instructions["calibrate"],
             "instructions_per_avoided_epoch": taught["train_samples"] * exit1["instructions"],
         },
-        "ram_bytes": taught["ram_bytes"] + size["ram_bytes"],
+        # the firmware's data and stack, and of the heap what is in use
+        "ram_bytes": size["ram_bytes"] - board.heap_bytes + taught["ram_bytes"],
         "flash_bytes": size["flash_bytes"] + len(backbone),
         "arena_bytes": taught["arena_bytes"],
         "heap_bytes": taught["heap_bytes"],

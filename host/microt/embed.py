@@ -13,9 +13,7 @@ TASK = Path(__file__).resolve().parents[2] / "device" / "tasks" / "embed.py"
 LINE_MARK = "EMBEDDING "
 
 
-def embed(
-    backbone, inputs, *, board=None, port=None, progress=lambda done, total: None, log=print
-):
+def embed(backbone, inputs, *, board=None, port=None, progress=lambda done, total: None, log=print):
     """Runs every input through every exit.
 
     backbone: an .mtb file's path. inputs: (N, *input_shape), int8 as the network takes it, uint8
@@ -30,9 +28,7 @@ def embed(
         return net.embed(inputs, progress=progress)
     from microt.boards import Board, Emulator, firmware, link
 
-    image = link.romfs_image(
-        {"backbone.mtb": Path(backbone).read_bytes(), "input.npy": npy_bytes(inputs)}
-    )
+    image = link.romfs_image({"backbone.mtb": Path(backbone).read_bytes(), "input.npy": npy_bytes(inputs)})
     if port:
         with link.Link(port) as board_link:
             board_link.deploy_romfs(image)
@@ -52,8 +48,7 @@ def as_network_input(net, inputs):
     kinds = ["int8", "float32"] + (["uint8"] if net.takes_pixels else [])
     if inputs.shape[1:] != tuple(net.input_shape) or inputs.dtype.name not in kinds:
         raise ValueError(
-            f"input: expected {('N', *net.input_shape)} of {' or '.join(kinds)}, "
-            f"got {inputs.shape} of {inputs.dtype}"
+            f"input: expected {('N', *net.input_shape)} of {' or '.join(kinds)}, got {inputs.shape} of {inputs.dtype}"
         )
     if inputs.dtype == np.float32:
         if not np.isfinite(inputs).all():
@@ -71,9 +66,7 @@ def collect(board_link, net, count, progress):
     def on_line(line):
         if line.startswith(LINE_MARK):
             sample, exit_index, values = line[len(LINE_MARK) :].split()
-            outputs[int(exit_index)][int(sample)] = np.frombuffer(
-                binascii.unhexlify(values), np.int8
-            )
+            outputs[int(exit_index)][int(sample)] = np.frombuffer(binascii.unhexlify(values), np.int8)
             seen[int(sample), int(exit_index)] = True
             progress(int(sample) + 1, count)
 

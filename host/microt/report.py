@@ -93,8 +93,7 @@ def describe(report):
     for title, *values in cost_rows(report):
         lines.append(f"{title:<28}" + "".join(f"{value:>10.2f}" for value in values))
     facts = {
-        "answered at exit 0": f"asked {report['exit_ratio_asked']:.2f}, "
-        f"got {report['exit_ratio_got']:.2f}",
+        "answered at exit 0": f"asked {report['exit_ratio_asked']:.2f}, got {report['exit_ratio_got']:.2f}",
         "energy": saving_verdict(report),
         "learning": f"{learning['instructions'] / 1e9:.2f} G instructions, the heads alone "
         f"{learning['head_instructions'] / 1e9:.2f} G",
@@ -104,8 +103,7 @@ def describe(report):
         f"{report['arena_bytes'] / 1024:.0f} KiB of it the arena; "
         f"{report['flash_bytes'] / 1024:.0f} KiB flash",
         "after a power cut": restart_verdict(report),
-        "power figure": f"{power['milliwatts']} mW at {power['clock_hz'] / 1e6:.0f} MHz, "
-        f"{power['source']}",
+        "power figure": f"{power['milliwatts']} mW at {power['clock_hz'] / 1e6:.0f} MHz, {power['source']}",
     }
     lines.append("")
     lines.extend(f"{name:<28}{text}" for name, text in facts.items())
@@ -145,10 +143,7 @@ def draw(report, pictures, path):
         left=0.06, right=0.975, top=0.83, bottom=0.03, hspace=0.3, wspace=0.27,
     )  # fmt: skip
     accuracy = report["accuracy"]
-    headline = (
-        f"{report['board']} learned {len(report['labels'])} classes "
-        f"from {report['shots']} pictures each"
-    )
+    headline = f"{report['board']} learned {len(report['labels'])} classes from {report['shots']} pictures each"
     findings = (
         f"{accuracy['staged']:.1%} right on {report['test_samples']} unseen pictures "
         f"(always the full model: {accuracy['exit1']:.1%}).\n"
