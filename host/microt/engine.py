@@ -258,7 +258,9 @@ class Backbone:
         self.input_scale = self._input.scale
         self.input_zero_point = self._input.zero_point
         self.exits = [
-            Exit(self._name(e.tensor_index), e.tensor.c, e.tensor.scale, e.tensor.zero_point, e.macs)
+            Exit(
+                self._name(e.tensor_index), e.tensor.c, e.tensor.scale, e.tensor.zero_point, e.macs
+            )
             for e in m.exits[: m.exit_count]
         ]
         self.macs = self.exits[-1].macs
@@ -323,9 +325,7 @@ class Backbone:
             raise RuntimeError("resume: expected a run that stopped before the last exit")
         return self._values(self._model.exits[self._state.exit].tensor).reshape(-1)
 
-    def embed(
-        self, x, progress: Callable[[int, int], None] | None = None
-    ) -> list[np.ndarray]:
+    def embed(self, x, progress: Callable[[int, int], None] | None = None) -> list[np.ndarray]:
         """All embeddings of a batch.
 
         x: (N, *input_shape) int8 or uint8. Returns one int8 array (N, dim) for each exit.
@@ -385,9 +385,7 @@ class Backbone:
         rows = np.ascontiguousarray(rows)
         z = np.empty((len(rows), d), np.float32)
         for i in range(len(rows)):
-            self._lib.microt_feature(
-                self._model, exit, rows[i].ctypes.data, z[i].ctypes.data
-            )
+            self._lib.microt_feature(self._model, exit, rows[i].ctypes.data, z[i].ctypes.data)
         return z
 
     def project(self, exit: int, z) -> np.ndarray:

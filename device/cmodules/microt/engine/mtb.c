@@ -245,7 +245,7 @@ static bool zeros(const uint8_t *p, size_t n) {
     return true;
 }
 
-static bool finite(float value) {
+static bool is_finite(float value) {
     uint32_t bits;
     memcpy(&bits, &value, sizeof(bits));
     return (bits & 0x7F800000) != 0x7F800000;
@@ -432,7 +432,7 @@ static bool check_tensors(decoder_t *d) {
             return fail(d, "tensor #: # bytes at # are not inside the arena or not at a multiple of 16",
                 i, (int64_t)elements(&t), t.offset);
         }
-        if (!finite(t.scale) || !(t.scale > 0.0f)) {
+        if (!is_finite(t.scale) || !(t.scale > 0.0f)) {
             return fail(d, "tensor #: its scale is not a positive number", i, 0, 0);
         }
         if (!between(t.zero_point, -128, 127)) {
@@ -952,7 +952,7 @@ static bool check_plan(decoder_t *d) {
 
 static bool all_finite(const uint8_t *p, uint32_t n) {
     for (uint32_t i = 0; i < n; i++) {
-        if (!finite(microt_f32(p + 4 * i))) {
+        if (!is_finite(microt_f32(p + 4 * i))) {
             return false;
         }
     }
@@ -1014,7 +1014,7 @@ static bool check_feature(decoder_t *d, unsigned e) {
     if (!all_finite(f->mean, f->d) || !all_finite(f->row_scale, f->k)) {
         return fail(d, "feature #: a mean or a row scale is not finite", e, 0, 0);
     }
-    if (!finite(f->shrink) || !(f->shrink >= 0.0f && f->shrink <= 1.0f) || !finite(f->prior_trace)
+    if (!is_finite(f->shrink) || !(f->shrink >= 0.0f && f->shrink <= 1.0f) || !is_finite(f->prior_trace)
         || !(f->prior_trace >= 0.0f)) {
         return fail(d, "feature #: expected a shrink of 0 to 1 and a prior trace of 0 or more", e, 0, 0);
     }
