@@ -25,7 +25,11 @@ def cosine_distance(a, b):
 
 
 class CosineSoftmax(keras.layers.Layer):
-    """Classification by the cosine to one learned direction a class: (N, d), (N,) -> loss."""
+    """Classification by the cosine to one learned direction a class: (N, d), (N,) -> loss.
+
+    The batch's mean is taken off the features first: pooled features are all positive, so that
+    their plain cosines differ little.
+    """
 
     def __init__(self, classes: int, scale: float = 16.0, **kwargs):
         super().__init__(**kwargs)
@@ -38,6 +42,7 @@ class CosineSoftmax(keras.layers.Layer):
         )  # fmt: skip
 
     def call(self, features, labels):
+        features = features - ops.mean(features, axis=0, keepdims=True)
         logits = self.scale * ops.matmul(unit(features), ops.transpose(unit(self.directions)))
         losses = keras.losses.sparse_categorical_crossentropy(labels, logits, from_logits=True)
         return ops.mean(losses)

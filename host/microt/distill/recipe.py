@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import MISSING, dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -76,6 +76,15 @@ class Quantize:
 
 
 @dataclass(frozen=True)
+class Features:
+    """The feature transform in front of the heads, see microt.distill.features."""
+
+    lengths: tuple[int, int] = (320, 384)
+    prior: float = 0.5
+    shrink: float = 0.6
+
+
+@dataclass(frozen=True)
 class Recipe:
     path: Path
     data: Data
@@ -87,6 +96,7 @@ class Recipe:
     train: Train
     augment: Augment
     quantize: Quantize
+    features: Features
 
 
 def load_recipe(path: str | Path) -> Recipe:
@@ -100,7 +110,9 @@ def load_recipe(path: str | Path) -> Recipe:
         tables = tomllib.loads(path.read_text())
     except tomllib.TOMLDecodeError as error:
         raise ValueError(f"{path}: not valid TOML: {error}") from error
-    known = {"data", "start", "teacher", "backbone", "loss", "train", "augment", "quantize"}
+    known = {
+        "data", "start", "teacher", "backbone", "loss", "train", "augment", "quantize", "features",
+    }  # fmt: skip
     _refuse_unknown(path, "the recipe", set(tables), known)
     for name in ("data", "start", "loss"):
         if name not in tables:
@@ -122,6 +134,7 @@ def load_recipe(path: str | Path) -> Recipe:
         train=read(Train, "train"),
         augment=read(Augment, "augment"),
         quantize=read(Quantize, "quantize"),
+        features=read(Features, "features"),
     )
     if recipe.backbone.family != "mobilenet_v1":
         raise ValueError(
@@ -152,7 +165,8 @@ def _read(path: Path, kind: type, name: str, table: dict[str, Any]):
         elif wanted == "float" and number:
             value = float(value)
         elif wanted.startswith("tuple") and isinstance(value, list) and len(value) == 2:
-            value = (float(value[0]), float(value[1]))
+            convert = int if "int" in wanted else float
+            value = (convert(value[0]), convert(value[1]))
         elif not (wanted == "int" and number and value == int(value)) and not (
             wanted == "str" and isinstance(value, str)
         ):
@@ -161,5 +175,7 @@ def _read(path: Path, kind: type, name: str, table: dict[str, Any]):
     try:
         return kind(**values)
     except TypeError:
-        missing = [f.name for f in fields(kind) if f.name not in values and f.default is f.default]
+        missing = [
+            f.name for f in fields(kind) if f.name not in values and f.default is MISSING
+        ]
         raise ValueError(f"{path}: [{name}] needs {', '.join(missing)}") from None

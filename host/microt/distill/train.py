@@ -19,29 +19,33 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from microt.compiler.compile import compile_tflite
 from microt.data import Dataset, load
 from microt.distill.augment import augment
+from microt.distill.features import build_features, exit_parts
 from microt.distill.losses import CosineSoftmax, cosine_distance, root, unit
 from microt.distill.recipe import Recipe, load_recipe
 from microt.distill.start import load_start
 from microt.distill.teacher import TfliteTeacher, cached_embeddings
+from microt.head import save_features
+from microt.quantize import Int8Backbone, cosine_similarity, quantize
+from microt.zoo.macs import macs, parameters
 from microt.zoo.mobilenet_v1 import fold, mobilenet_v1
 
 
 def run(
     recipe_path: str | Path, out_dir: str | Path, log: Callable[[str], None] = print
-) -> Path:
-    """Train as the recipe says; returns the path of the trained Keras model.
+) -> dict[str, Path]:
+    """Train as the recipe says, quantise, compile; returns the paths of what was written.
 
     Writes into out_dir: model.keras (batch normalisation folded), start.keras (the untouched
-    network), history.json, curves.png, and the teacher's embeddings (reused by a later run).
+    network), history.json, curves.png, backbone.tflite, backbone_features.npz, backbone.mtb,
+    card.md, and the teacher's embeddings (reused by a later run).
     """
     recipe, out = load_recipe(recipe_path), Path(out_dir)
     out.mkdir(parents=True, exist_ok=True)
-    data = load(recipe.data.pictures)
-    if data.split is not None:
-        data = data.part(recipe.data.split)
-    log(f"data: {len(data)} pictures of {len(data.class_names)} classes, {recipe.data.pictures}")
+    data = _training_pictures(recipe)
+    log(f"data: {len(data)} pictures of {len(data.class_names)} classes, {data.name}")
     targets = None
     if recipe.teacher is not None:
         teacher = TfliteTeacher(recipe.teacher.tflite, recipe.teacher.tensor)
@@ -52,7 +56,52 @@ def run(
     recorded = {"recipe": recipe.path.name, "train": dataclasses.asdict(recipe.train)}
     (out / "history.json").write_text(json.dumps(recorded | {"steps": history}, indent=1))
     draw_curves(history, out / "curves.png")
-    return out / "model.keras"
+    return {"model": out / "model.keras", "curves": out / "curves.png"} | finish(recipe, out, log)
+
+
+def finish(
+    recipe: Recipe, out: Path, log: Callable[[str], None] = print
+) -> dict[str, Path]:
+    """From the trained model.keras in `out` to the int8, features and compiled files, and a card."""
+    paths = {
+        "tflite": out / "backbone.tflite",
+        "features": out / "backbone_features.npz",
+        "mtb": out / "backbone.mtb",
+        "card": out / "card.md",
+    }
+    model = keras.models.load_model(out / "model.keras")
+    size = recipe.backbone.resolution
+    data = _training_pictures(recipe, size)
+    rng = np.random.default_rng(recipe.train.seed)
+    rows = rng.permutation(len(data))
+    calibration = data.x[rows[: recipe.quantize.pictures]]
+    content = quantize(model, calibration)
+    paths["tflite"].write_bytes(content)
+    others = data.x[rows[recipe.quantize.pictures :][:300]]
+    similarity = cosine_similarity(model, content, others if len(others) else calibration)
+    log(f"int8: {len(content)} bytes, cosine to float "
+        + ", ".join(f"exit {e} {value:.4f}" for e, value in enumerate(similarity)))  # fmt: skip
+    backbone = Int8Backbone(content)
+    log(f"features: embedding {len(data)} pictures")
+    transform = build_features(
+        backbone.embed(data.x),
+        list(zip(backbone.scales, backbone.zero_points, strict=True)),
+        data.y,
+        exit_parts(
+            model.output_shape[0][-1] - recipe.backbone.adapter,
+            recipe.backbone.adapter,
+            model.output_shape[1][-1],
+        ),
+        recipe.features.lengths,
+        prior=recipe.features.prior,
+        shrink=recipe.features.shrink,
+    )
+    save_features(paths["features"], transform)
+    compiled = compile_tflite(content, features=paths["features"], pixels=True)
+    compiled.write(paths["mtb"])
+    log(f"compiled: {len(compiled.data)} bytes")
+    paths["card"].write_text(_card(recipe, model, paths, similarity))
+    return paths
 
 
 def train(
@@ -95,6 +144,30 @@ def train(
     if not all(math.isfinite(v) for entry in history for v in entry.values()):
         raise RuntimeError("the training diverged: a loss is not finite; lower the rates")
     return fold(trainer.model), history, trainer.start
+
+
+def _training_pictures(recipe: Recipe, size: int | None = None) -> Dataset:
+    data = load(recipe.data.pictures, size)
+    return data if data.split is None else data.part(recipe.data.split)
+
+
+def _card(recipe: Recipe, model: keras.Model, paths: dict[str, Path], similarity) -> str:
+    names = {"start": recipe.start.tflite.name, "data": Path(recipe.data.pictures).name}
+    names["teacher"] = recipe.teacher.tflite.name if recipe.teacher else "none"
+    part, whole = macs(model, 0), macs(model)
+    lines = [f"# {recipe.backbone.family} {recipe.backbone.width} at "
+             f"{recipe.backbone.resolution} pixels", "",
+             f"- recipe: `{recipe.path.name}`, seed {recipe.train.seed}, "
+             f"{recipe.train.epochs} epochs, {time.strftime('%Y-%m-%d')}"]  # fmt: skip
+    lines += [f"- {role}: `{name}`" for role, name in names.items()]
+    lines += [
+        f"- multiply-accumulates: exit 0 {part:,} ({part / whole:.1%}), exit 1 {whole:,}",
+        f"- parameters: {parameters(model):,}",
+    ]
+    lines += [f"- `{paths[k].name}`: {paths[k].stat().st_size:,} bytes" for k in ("tflite", "mtb")]
+    lines += [f"- cosine of int8 to float embeddings, exit {e}: {value:.4f}"
+              for e, value in enumerate(similarity)]  # fmt: skip
+    return "\n".join(lines) + "\n"
 
 
 class Trainer:
