@@ -1,0 +1,91 @@
+# SPDX-License-Identifier: MIT
+"""Heads: the trainable classifiers on the features of an exit.
+
+Every head is linear once it is fitted: scores = softmax(weights . z + bias), z the feature of its
+exit (float32, length d). What differs is how weights and bias are found, one module a kind:
+
+    solve(rows, weights, bias, hold=None)
+
+`rows` is a `Rows`: the samples as int8 rows of a working space (the projection, where the backbone
+has one). solve fills `weights` (array("f"), classes x rows.k) and `bias` (array("f"), classes),
+leaving out the samples of fold `hold`. `fit` takes the result back to the space of z.
+"""
+
+import gc
+from array import array
+
+from _microt import axpy, matvec, softmax
+
+from microt.heads.rows import Rows
+
+
+class Head:
+    """A linear classifier on the feature of one exit.
+
+    weights: array("f"), classes x d. bias: array("f"), classes.
+    """
+
+    def __init__(self, exit, d, classes):
+        self.exit = exit
+        self.d = d
+        self.weights = array("f", bytes(4 * d * classes))
+        self.bias = array("f", bytes(4 * classes))
+
+    def __len__(self):
+        return len(self.bias)
+
+    def scores(self, z, out):
+        """Scores of a feature z (d) into out (classes), summing to 1; returns the best's index."""
+        matvec(self.weights, z, out, len(self.bias), self.d)
+        axpy(1.0, self.bias, out)
+        return softmax(out, out)
+
+    def add(self):
+        """One more class, its weights zero. MemoryError: nothing has changed."""
+        self.bias.append(0.0)
+        try:
+            self.weights.extend(array("f", bytes(4 * self.d)))
+        except MemoryError:
+            self.bias[-1:] = self.bias[:0]
+            raise
+
+    def remove(self, row):
+        """Takes a class out; the rows after it move up. Needs no memory."""
+        weights, d = memoryview(self.weights), self.d
+        for r in range(row, len(self.bias) - 1):
+            weights[r * d : (r + 1) * d] = weights[(r + 1) * d : (r + 2) * d]
+            self.bias[r] = self.bias[r + 1]
+        count = len(self.bias) - 1
+        self.weights[count * d :] = self.weights[:0]
+        self.bias[count:] = self.bias[:0]
+
+
+def solver(name):
+    """The solve function of a kind of head; ValueError lists the kinds."""
+    if name == "lda":
+        from microt.heads.lda import solve
+    elif name == "logistic":
+        from microt.heads.logistic import solve
+    elif name == "means":
+        from microt.heads.means import solve
+    else:
+        raise ValueError("head: expected lda, logistic or means, got %s" % (name,))
+    return solve
+
+
+def fit(net, exit, journal, solve, progress=None):
+    """Fits a head of an exit to every sample of the journal. MemoryError: nothing has changed."""
+    rows = Rows(net, exit, journal, progress=progress)
+    classes, k, d = rows.classes, rows.k, rows.feature.d
+    head = Head(exit, d, classes)
+    if not rows.projected:
+        solve(rows, head.weights, head.bias, progress=progress)
+        return head
+    weights = array("f", bytes(4 * classes * k))
+    solve(rows, weights, head.bias, progress=progress)
+    del rows
+    gc.collect()
+    source, target = memoryview(weights), memoryview(head.weights)
+    for c in range(classes):
+        net.project_back(exit, source[c * k : (c + 1) * k], target[c * d : (c + 1) * d])
+    return head

@@ -1,0 +1,119 @@
+# SPDX-License-Identifier: MIT
+"""The samples of a task as int8 rows, which heads are fitted to."""
+
+import gc
+from array import array
+
+from _microt import axpy, fill, quantize
+
+from microt.heads.feature import Feature
+
+
+class Rows:
+    """Every sample of a journal in the working space of an exit: u = projection . z, or z itself.
+
+    values: int8 in a bytearray, n x k; a sample is u = scale * values. labels: array("H"), n, the index of
+    each row's label. Rows are sorted by fold: fold f is rows bounds[f] to bounds[f + 1]. The i-th
+    sample of a class is in fold i % folds; a class with one sample is in no fold (its row lies
+    behind the last), since a head without it could not know the class.
+
+    feature: the exit's `Feature`. Memory: n * (k + 8) bytes. progress(what, done, total) is called
+    after each sample.
+    """
+
+    def __init__(self, net, exit, journal, folds=1, progress=None):
+        self.feature = Feature(net, exit)
+        self.projected = self.feature.k > 0
+        self.k = k = self.feature.k or self.feature.d
+        self.n = n = len(journal)
+        self.classes = len(journal.labels)
+        place = self._place(journal.rows, folds)
+        gc.collect()
+        self.values = bytearray(n * k)
+        self.scale = self._fill(net, journal, place, progress)
+
+    def parts(self, hold=None):
+        """The stretches (first row, rows) that fold `hold` leaves, all of them when None."""
+        if hold is None:
+            return ((0, self.n),)
+        first, end = self.bounds[hold], self.bounds[hold + 1]
+        return tuple(p for p in ((0, first), (end, self.n - end)) if p[1])
+
+    def counts(self, hold=None):
+        """Samples of each class outside of fold `hold`."""
+        counts = [0] * self.classes
+        for first, rows in self.parts(hold):
+            for i in range(first, first + rows):
+                counts[self.labels[i]] += 1
+        return counts
+
+    def means(self, out, hold=None):
+        """Class means into out (array("f"), classes x k), in units of `values`; the counts."""
+        counts = self.counts(hold)
+        k = self.k
+        fill(out, 0.0)
+        for first, rows in self.parts(hold):
+            for i in range(first, first + rows):
+                c = self.labels[i]
+                axpy(1 / counts[c], self.values, out, k, i * k, c * k)
+        return counts
+
+    def sample(self, i, out):
+        """u of row i into out (array("f"), k)."""
+        fill(out, 0.0)
+        axpy(self.scale, self.values, out, self.k, i * self.k)
+
+    def _place(self, labels, folds):
+        # the row of each sample
+        counts = [0] * self.classes
+        for c in labels:
+            counts[c] += 1
+        seen = [0] * self.classes
+        sizes = [0] * (folds + 1)
+        place = array("H", bytes(2 * self.n))
+        for i in range(self.n):
+            c = labels[i]
+            # first the fold; classes start at different folds, so that folds are equally large
+            place[i] = (seen[c] + c) % folds if counts[c] > 1 else folds
+            seen[c] += 1
+            sizes[place[i]] += 1
+        self.bounds = [0]
+        for size in sizes[:folds]:
+            self.bounds.append(self.bounds[-1] + size)
+        free = list(self.bounds)
+        self.labels = array("H", bytes(2 * self.n))
+        for i in range(self.n):
+            fold = place[i]
+            place[i] = free[fold]
+            free[fold] += 1
+            self.labels[place[i]] = labels[i]
+        return place
+
+    def _fill(self, net, journal, place, progress):
+        n, k, feature = self.n, self.k, self.feature
+        z = array("f", bytes(4 * feature.d))
+        u = array("f", bytes(4 * k)) if self.projected else z
+        embeddings = bytearray(journal.size)
+        values = memoryview(self.values)
+        scales = array("f", bytes(4 * n))
+        for i, _ in journal.embeddings(embeddings):
+            feature.of(embeddings, z)
+            if self.projected:
+                net.project(feature.exit, z, u)
+            at = place[i]
+            scales[at] = quantize(u, values[at * k : (at + 1) * k])
+            if progress:
+                progress("features of exit %d" % feature.exit, i + 1, n)
+        # one scale for all: each row anew beside a value that is the largest there may be
+        scale = max(scales)
+        u = array("f", bytes(4 * (k + 1)))
+        row = bytearray(k + 1)
+        whole = memoryview(row)[:k]
+        for i in range(n):
+            if scales[i] < scale:
+                fill(u, 0.0)
+                axpy(scales[i] / scale, self.values, u, k, i * k)
+                u[k] = 127.0
+                quantize(u, row)
+                values[i * k : (i + 1) * k] = whole
+        return scale

@@ -1,0 +1,98 @@
+# SPDX-License-Identifier: MIT
+"""Samples from a NumPy `.npy` file, one at a time.
+
+The format (NumPy's, version 1 or 2): "\\x93NUMPY", u8 major and minor version, the length of the
+header (u16 little-endian in version 1, u32 in version 2), then the header, a Python dictionary as
+text:
+
+    {'descr': '|u1', 'fortran_order': False, 'shape': (220, 96, 96, 3), }
+
+then the values. Taken here: uint8 ('|u1') and int8 ('|i1') in C order, two dimensions or more.
+"""
+
+import io
+import struct
+from array import array
+
+MAGIC = b"\x93NUMPY"
+
+
+class Npy:
+    """The samples of a file: len(samples), samples[i], samples.shape (of one sample).
+
+    path: in ROMFS samples of uint8 are views of flash and cost no RAM; else, and for int8, each is
+    read into the same buffer, valid until the next. ValueError says what the file holds instead.
+    """
+
+    def __init__(self, path):
+        self.path = path
+        self._file = io.open(path, "rb")
+        text, self._start = read_header(path, self._file)
+        descr = between(text, "'descr':", ",").strip(" '\"")
+        if descr not in ("|u1", "|i1", "u1", "i1"):
+            raise ValueError("%s: expected uint8 or int8 (|u1, |i1), got %s" % (path, descr))
+        if between(text, "'fortran_order':", ",").strip() != "False":
+            raise ValueError("%s: expected C order, got Fortran order" % path)
+        shape = [int(n) for n in between(text, "'shape':", ")").strip(" (").split(",") if n.strip()]
+        if len(shape) < 2:
+            raise ValueError("%s: expected samples x shape, got shape %s" % (path, tuple(shape)))
+        self._count = shape[0]
+        self.shape = tuple(shape[1:])
+        self.size = 1
+        for n in self.shape:
+            self.size *= n
+        found = self._file.seek(0, 2) - self._start
+        if found < self._count * self.size:
+            raise ValueError("%s: expected %d bytes of samples, got %d" % (path, self._count * self.size, found))
+        self._view = self._buffer = None
+        if descr.endswith("u1"):
+            try:
+                self._view = memoryview(self._file)
+            except TypeError:  # this file system cannot lend its memory
+                self._buffer = bytearray(self.size)
+        else:
+            self._buffer = array("b", bytes(self.size))
+
+    def __len__(self):
+        return self._count
+
+    def __getitem__(self, i):
+        if not 0 <= i < self._count:
+            raise IndexError("%s: expected 0 to %d, got %d" % (self.path, self._count - 1, i))
+        at = self._start + i * self.size
+        if self._view is not None:
+            return self._view[at : at + self.size]
+        self._file.seek(at)
+        if self._file.readinto(self._buffer) != self.size:
+            raise OSError("%s: sample %d cannot be read" % (self.path, i))
+        return self._buffer
+
+    def close(self):
+        """Closes the file; samples taken from it are no longer valid."""
+        self._view = None
+        self._file.close()
+
+
+def open(path):
+    """The samples of a file, a `Npy`."""
+    return Npy(path)
+
+
+def read_header(path, file):
+    """The header's text, and where the values start."""
+    head = file.read(8)
+    if head[:6] != MAGIC or len(head) < 8 or head[6] not in (1, 2):
+        raise ValueError("%s: not a .npy file of version 1 or 2" % path)
+    layout = "<H" if head[6] == 1 else "<I"
+    size = struct.calcsize(layout)
+    (length,) = struct.unpack(layout, file.read(size))
+    return str(file.read(length), "ascii"), 8 + size + length
+
+
+def between(text, start, end):
+    """What stands between two marks in a text; ValueError when it is not there."""
+    a = text.find(start)
+    b = text.find(end, a + len(start))
+    if a < 0 or b < 0:
+        raise ValueError("expected %s ... %s in %s" % (start, end, text))
+    return text[a + len(start) : b]

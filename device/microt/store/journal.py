@@ -1,0 +1,315 @@
+# SPDX-License-Identifier: MIT
+"""The sample journal: every labelled sample of a task, in an append-only file.
+
+Format, version 1, little-endian. The file is a header and then records, with nothing between them.
+
+    header, 64 bytes
+       0  u8[4]   magic "MTJ\\0"
+       4  u16     version = 1
+       6  u16     header size = 64
+       8  u32     embedding size: bytes of one sample, the embeddings of all exits in their order
+      12  u8[32]  SHA-256 of the backbone that made them
+      44  u8[16]  zero
+      60  u32     CRC-32 of bytes 0..60
+
+    record
+       0  u8      mark = 0xA5
+       1  u8      kind
+       2  u16     payload bytes
+       4  u32     number: grows from record to record, may jump
+       8  u8[]    payload
+       .  u32     CRC-32 of everything before it in the record
+
+    kind 1, sample   u32 time (`time.time()`, from whatever epoch the board has), i8[embedding
+                     size], then the label: UTF-8, 1 to 64 bytes
+    kind 2, forget   the label: its samples before this record no longer count
+
+Every sample carries its label, so that no damaged byte costs more than the record it lies in. A
+record is written after the last good one and flushed before the caller hears of success, so a
+power cut tears at most a sample that was not acknowledged. Opening the file reads it all:
+
+  * bytes after the last good record are cut off: the next record is written over them (a torn
+    write, or damage at the very end). `tail` says how many there were.
+  * bytes between good records that make no good record are damage: they are stepped over, and the
+    next good record is found by mark, kind, length, growing number and CRC. `damage` lists
+    (start, end) of each such stretch.
+  * a file shorter than a header never held a sample: it starts anew.
+  * a damaged header, or one of another backbone, is an error; the file stays as it is.
+"""
+
+import binascii
+import errno
+import os
+import struct
+import time
+from array import array
+
+MAGIC = b"MTJ\0"
+VERSION = 1
+HEADER = "<4sHHI32s16s"  # and the CRC
+HEADER_SIZE = 64
+RECORD = "<BBHI"
+RECORD_SIZE = 8
+CRC_SIZE = 4
+MARK = 0xA5
+SAMPLE = 1
+FORGET = 2
+TIME_SIZE = 4
+LABEL_BYTES = 64
+SCAN = 512  # bytes looked through at a time for the next good record
+
+
+class Journal:
+    """The journal of one task.
+
+    path: the file, made at the first `append`. identity: 32 bytes, the backbone's SHA-256. size:
+    bytes of one sample. ValueError when the file's header is damaged or another backbone's.
+
+    labels: list of the labels that have samples, in the order they got their first. rows:
+    array("H"), for each sample the index of its label. buffer: writable view of `size` bytes,
+    where the embeddings of the next sample are put.
+    """
+
+    def __init__(self, path, identity, size):
+        self.path = path
+        self.identity = bytes(identity)
+        self.size = size
+        self.labels = []
+        self.rows = array("H")
+        self.tail = 0
+        self.damage = []
+        self.next = 0  # number of the next record
+        self._born = []  # record number of each label's first sample
+        self._offsets = array("I")  # where each sample's embeddings start
+        self._end = 0  # where the next record goes; 0: the file is to be made
+        self._record = bytearray(RECORD_SIZE + TIME_SIZE + size + LABEL_BYTES + CRC_SIZE)
+        self._view = memoryview(self._record)
+        self.buffer = self._view[RECORD_SIZE + TIME_SIZE : RECORD_SIZE + TIME_SIZE + size]
+        try:
+            file = open(path, "rb")
+        except OSError as error:
+            if error.errno != errno.ENOENT:
+                raise
+            return
+        with file:
+            self._load(file)
+
+    def __len__(self):
+        return len(self.rows)
+
+    def count(self, row):
+        """Samples of the label with this index."""
+        return sum(1 for r in self.rows if r == row)
+
+    def born(self, label, default):
+        """Number of the record with the first sample of a label, or `default` when it has none."""
+        return self._born[self.labels.index(label)] if label in self.labels else default
+
+    def append(self, label):
+        """Appends a sample of `label`, a str of 1 to 64 bytes, whose embeddings lie in `buffer`.
+
+        Returns once it is in flash. OSError, MemoryError: it is not, the journal is as before.
+        """
+        new = label not in self.labels
+        row = len(self.labels) if new else self.labels.index(label)
+        offset = (self._end or HEADER_SIZE) + RECORD_SIZE + TIME_SIZE
+        before, labels = len(self.rows), len(self.labels)
+        done = False
+        try:
+            # memory for the index before the flash is touched: nothing may fail after it
+            self.rows.append(row)
+            self._offsets.append(offset)
+            if new:
+                self.labels.append(label)
+                self._born.append(self.next)
+            struct.pack_into("<I", self._record, RECORD_SIZE, int(time.time()) & 0xFFFFFFFF)
+            self._write(SAMPLE, TIME_SIZE + self.size, label)
+            done = True
+        finally:
+            if not done:
+                shorten(self.rows, before)
+                shorten(self._offsets, before)
+                del self.labels[labels:]
+                del self._born[labels:]
+
+    def forget(self, label):
+        """Appends that the samples of `label`, one of `labels`, no longer count.
+
+        OSError: it could not be written, the journal is as before.
+        """
+        self._write(FORGET, 0, label)
+        self._drop(self.labels.index(label))
+
+    def embeddings(self, buffer):
+        """Reads every sample, in order, into `buffer` (`size` bytes): yields (index, row)."""
+        if not len(self):
+            return
+        with open(self.path, "rb") as file:
+            for i in range(len(self)):
+                file.seek(self._offsets[i])
+                if file.readinto(buffer) != self.size:
+                    raise OSError(errno.EIO, "%s: sample %d cannot be read" % (self.path, i))
+                yield i, self.rows[i]
+
+    def _write(self, kind, payload, label):
+        # the record around the first `payload` bytes of the payload, which are in place
+        text = label.encode()
+        record, end = self._record, RECORD_SIZE + payload
+        record[end : end + len(text)] = text
+        payload += len(text)
+        end += len(text)
+        struct.pack_into(RECORD, record, 0, MARK, kind, payload, self.next)
+        # a failed write uses its number up, so that what it left is never taken for new
+        self.next += 1
+        struct.pack_into("<I", record, end, binascii.crc32(self._view[:end]))
+        end += CRC_SIZE
+        position = self._end
+        if not position:
+            make_folder(self.path)
+        with open(self.path, "r+b" if position else "wb") as file:
+            if position:
+                file.seek(position)
+            else:
+                position = write_all(file, header(self.identity, self.size))
+            position += write_all(file, self._view[:end])
+            file.flush()
+        self._end = position
+        self.tail = 0
+
+    def _drop(self, row):
+        # in place: once the record is in flash nothing may need memory
+        rows, offsets = self.rows, self._offsets
+        kept = 0
+        for i in range(len(rows)):
+            if rows[i] != row:
+                rows[kept] = rows[i] - (rows[i] > row)
+                offsets[kept] = offsets[i]
+                kept += 1
+        shorten(rows, kept)
+        shorten(offsets, kept)
+        self.labels.pop(row)
+        self._born.pop(row)
+
+    def _load(self, file):
+        size = file.seek(0, 2)
+        file.seek(0)
+        if size < HEADER_SIZE:
+            self.tail = size
+            return
+        check_header(self.path, file.read(HEADER_SIZE), self.identity, self.size)
+        end = position = HEADER_SIZE
+        while position < size:
+            length = self._take(file, position, size)
+            if length:
+                if position > end:
+                    self.damage.append((end, position))
+                end = position = position + length
+            else:
+                position = next_mark(file, position + 1, size)
+        self.tail = size - end
+        self._end = end
+
+    def _take(self, file, position, size):
+        # takes in the record at `position` and returns its length; 0 when there is no good one
+        view = self._view
+        file.seek(position)
+        if file.readinto(view[:RECORD_SIZE]) != RECORD_SIZE:
+            return 0
+        mark, kind, payload, number = struct.unpack_from(RECORD, self._record)
+        start = RECORD_SIZE + (TIME_SIZE + self.size if kind == SAMPLE else 0)
+        end = RECORD_SIZE + payload
+        if (
+            mark != MARK
+            or kind not in (SAMPLE, FORGET)
+            or number < self.next
+            or not start < end <= start + LABEL_BYTES
+            or position + end + CRC_SIZE > size
+        ):
+            return 0
+        rest = view[RECORD_SIZE : end + CRC_SIZE]
+        if file.readinto(rest) != len(rest):
+            return 0
+        (crc,) = struct.unpack_from("<I", self._record, end)
+        if binascii.crc32(view[:end]) != crc:
+            return 0
+        label = str(view[start:end], "utf-8")
+        if kind == SAMPLE:
+            if label not in self.labels:
+                self.labels.append(label)
+                self._born.append(number)
+            self.rows.append(self.labels.index(label))
+            self._offsets.append(position + RECORD_SIZE + TIME_SIZE)
+        elif label in self.labels:
+            self._drop(self.labels.index(label))
+        self.next = number + 1
+        return end + CRC_SIZE
+
+
+def shorten(values, length):
+    """Cuts an array to a length, in place."""
+    if len(values) > length:
+        values[length:] = values[:0]
+
+
+def next_mark(file, position, size):
+    """The position of the next byte from `position` on that may start a record, else `size`."""
+    file.seek(position)
+    while position < size:
+        chunk = file.read(SCAN)
+        if not chunk:
+            break
+        found = chunk.find(bytes((MARK,)))
+        if found >= 0:
+            return position + found
+        position += len(chunk)
+    return size
+
+
+def write_all(file, data):
+    """Writes `data` and returns its length; OSError (ENOSPC) when not all of it went."""
+    if file.write(data) != len(data):
+        raise OSError(errno.ENOSPC)
+    return len(data)
+
+
+def header(identity, size):
+    """The 64 bytes at the start of a journal."""
+    head = struct.pack(HEADER, MAGIC, VERSION, HEADER_SIZE, size, identity, b"")
+    return head + struct.pack("<I", binascii.crc32(head))
+
+
+def check_header(path, head, identity, size):
+    """ValueError, naming the file and what is wrong, unless `head` is what `header` would make."""
+    magic, version, _, found_size, found, _ = struct.unpack(HEADER, head)
+    (crc,) = struct.unpack_from("<I", head, HEADER_SIZE - CRC_SIZE)
+    if magic != MAGIC or crc != binascii.crc32(head[:-CRC_SIZE]):
+        wrong = "the header is damaged, or not a journal's"
+    elif version != VERSION:
+        wrong = "expected version %d, got %d" % (VERSION, version)
+    elif found != identity:
+        wrong = "taught with backbone %s, this one is %s" % (
+            short_hash(found),
+            short_hash(identity),
+        )
+    elif found_size != size:
+        wrong = "expected embeddings of %d bytes, got %d" % (size, found_size)
+    else:
+        return
+    raise ValueError("%s: %s; the file stays as it is: move it away to start anew" % (path, wrong))
+
+
+def short_hash(identity):
+    """The first eight hexadecimal digits of a SHA-256."""
+    return binascii.hexlify(identity[:4]).decode()
+
+
+def make_folder(path):
+    """Makes the folder that `path` lies in, unless it is there."""
+    folder = path.rsplit("/", 1)[0]
+    if not folder or folder == path:
+        return
+    try:
+        os.mkdir(folder)
+    except OSError as error:
+        if error.errno != errno.EEXIST:
+            raise

@@ -1,0 +1,200 @@
+# SPDX-License-Identifier: MIT
+"""The snapshot: fitted heads and their threshold, so that a task opens without a fit.
+
+Format, version 1, little-endian.
+
+    header, 88 bytes
+       0  u8[4]   magic "MTS\\0"
+       4  u16     version = 1
+       6  u16     header size = 88
+       8  u32     file size
+      12  u32     CRC-32 of bytes 16..file size
+      16  u8[32]  SHA-256 of the backbone
+      48  u32     number of the journal's next record when the heads were fitted
+      52  u16     classes
+      54  u16     heads
+      56  u8[16]  kind of the heads, UTF-8, zero padded
+      72  f64     exit ratio; -1: not calibrated
+      80  u16     quantiles of held-out confidences; 0: not calibrated
+      82  u16     zero
+      84  u32     bytes of the labels
+    labels       each u8 length, UTF-8; in the order of the heads' rows
+    quantiles    f32[]
+    head, each   u16 exit, u16 zero, u32 d, f32[classes] bias, f32[classes][d] weights
+
+It is written to `path + ".new"`, flushed, and then takes the old one's place by a rename. A cut
+before the rename leaves the old snapshot; where a rename cannot replace a file (FAT) the old one
+is removed first, and a cut in between leaves the whole `.new`, which is then the one that opens.
+"""
+
+import binascii
+import errno
+import os
+import struct
+from array import array
+
+from microt.heads import Head
+from microt.store.journal import make_folder, short_hash, write_all
+
+MAGIC = b"MTS\0"
+VERSION = 1
+HEADER = "<4sHHII32sIHH16sdHHI"
+HEADER_SIZE = 88
+CHECKED_FROM = 16
+HEAD = "<HHI"
+HEAD_SIZE = 8
+READ = 512
+
+
+class Snapshot:
+    """What a snapshot holds.
+
+    kind: name of the heads' kind. labels: of the heads' rows. heads: list of `Head`. covered:
+    number of the journal's next record when they were fitted. exit_ratio and quantiles
+    (array("f")): None when not calibrated.
+    """
+
+    def __init__(self, kind, labels, heads, covered, exit_ratio=None, quantiles=None):
+        self.kind = kind
+        self.labels = labels
+        self.heads = heads
+        self.covered = covered
+        self.exit_ratio = exit_ratio
+        self.quantiles = quantiles
+
+
+def save(path, snapshot, identity):
+    """Writes a snapshot. OSError: the one before is still there, and still the one that opens."""
+    labels = bytearray()
+    for label in snapshot.labels:
+        text = label.encode()
+        labels.append(len(text))
+        labels.extend(text)
+    calibrated = snapshot.quantiles is not None
+    pieces = [labels]
+    if calibrated:
+        pieces.append(snapshot.quantiles)
+    for head in snapshot.heads:
+        pieces.append(struct.pack(HEAD, head.exit, 0, head.d))
+        pieces.append(head.bias)
+        pieces.append(head.weights)
+    size = HEADER_SIZE
+    for piece in pieces:
+        size += byte_length(piece)
+    fields = [
+        MAGIC,
+        VERSION,
+        HEADER_SIZE,
+        size,
+        0,
+        identity,
+        snapshot.covered,
+        len(snapshot.labels),
+        len(snapshot.heads),
+        snapshot.kind.encode(),
+        snapshot.exit_ratio if calibrated else -1.0,
+        len(snapshot.quantiles) if calibrated else 0,
+        0,
+        len(labels),
+    ]
+    crc = binascii.crc32(memoryview(struct.pack(HEADER, *fields))[CHECKED_FROM:])
+    for piece in pieces:
+        crc = binascii.crc32(piece, crc)
+    fields[4] = crc
+    make_folder(path)
+    new = path + ".new"
+    try:
+        with open(new, "wb") as file:
+            write_all(file, struct.pack(HEADER, *fields))
+            for piece in pieces:
+                if file.write(piece) != byte_length(piece):
+                    raise OSError(errno.ENOSPC)
+            file.flush()
+    except OSError:
+        remove(new)
+        raise
+    try:
+        os.rename(new, path)
+    except OSError as error:
+        if error.errno not in (errno.EEXIST, errno.EPERM, errno.EACCES):
+            raise
+        os.remove(path)
+        os.rename(new, path)
+
+
+def load(path, identity):
+    """Reads a snapshot, the old or the new one of a rename that was cut. None: there is none.
+
+    ValueError names the file and what is wrong with it.
+    """
+    problem = None
+    for name in (path, path + ".new"):
+        try:
+            with open(name, "rb") as file:
+                return read(name, file, identity)
+        except OSError as error:
+            if error.errno != errno.ENOENT:
+                raise
+        except ValueError as error:
+            problem = problem or error
+    if problem:
+        raise problem
+    return None
+
+
+def read(name, file, identity):
+    """A snapshot from an open file; nothing in it is used before its CRC was right."""
+    size = file.seek(0, 2)
+    file.seek(0)
+    head = file.read(HEADER_SIZE)
+    if len(head) < HEADER_SIZE:
+        raise ValueError("%s: expected at least %d bytes, got %d" % (name, HEADER_SIZE, size))
+    (magic, version, _, file_size, crc, found, covered, classes, count, kind, ratio, points, _,
+     label_bytes) = struct.unpack(HEADER, head)  # fmt: skip
+    if magic != MAGIC or version != VERSION:
+        raise ValueError("%s: not a snapshot of version %d" % (name, VERSION))
+    if file_size != size:
+        raise ValueError("%s: expected %d bytes, got %d" % (name, file_size, size))
+    got = binascii.crc32(memoryview(head)[CHECKED_FROM:])
+    chunk = bytearray(READ)
+    while True:
+        n = file.readinto(chunk)
+        if not n:
+            break
+        got = binascii.crc32(memoryview(chunk)[:n], got)
+    if got != crc:
+        raise ValueError("%s: damaged: expected CRC %08x, got %08x" % (name, crc, got))
+    if found != identity:
+        raise ValueError("%s: made with backbone %s, this one is %s" % (name, short_hash(found), short_hash(identity)))
+    file.seek(HEADER_SIZE)
+    labels, packed, at = [], file.read(label_bytes), 0
+    while at < label_bytes:
+        length = packed[at]
+        labels.append(str(packed[at + 1 : at + 1 + length], "utf-8"))
+        at += 1 + length
+    quantiles = None
+    if points:
+        quantiles = array("f", bytes(4 * points))
+        file.readinto(quantiles)
+    heads = []
+    for _ in range(count):
+        exit, _, d = struct.unpack(HEAD, file.read(HEAD_SIZE))
+        one = Head(exit, d, classes)
+        file.readinto(one.bias)
+        file.readinto(one.weights)
+        heads.append(one)
+    kind = str(kind, "utf-8").rstrip("\0")
+    return Snapshot(kind, labels, heads, covered, ratio if points else None, quantiles)
+
+
+def byte_length(piece):
+    """Bytes of a bytes object or array("f")."""
+    return len(piece) * (4 if isinstance(piece, array) else 1)
+
+
+def remove(path):
+    """Removes a file that may not be there."""
+    try:
+        os.remove(path)
+    except OSError:
+        pass
