@@ -175,7 +175,7 @@ class Task:
         threshold.threshold((0.0, 1.0), exit_ratio)
         gc.collect()
         try:
-            rows = Rows(self.net, 0, self._journal, threshold.FOLDS, progress)
+            rows = Rows(self.net, 0, self._journal, threshold.folds(self._journal), progress)
             confidences = threshold.held_out(rows, solver(self.head), progress)
         except MemoryError:
             k = self._features[0].k or self._features[0].d

@@ -16,9 +16,14 @@ from array import array
 
 from _microt import axpy, matvec, softmax
 
-FOLDS = 4
+FOLDS = 10
 POINTS = 33
 ABOVE = 2.0
+
+
+def folds(journal):
+    """Folds for the samples of a journal: as many as the largest class has samples, at most FOLDS."""
+    return min(FOLDS, max(journal.count(row) for row in range(len(journal.labels))))
 
 
 def held_out(rows, solve, progress=None):
@@ -33,8 +38,8 @@ def held_out(rows, solve, progress=None):
     scores = array("f", bytes(4 * classes))
     u = array("f", bytes(4 * k))
     found = array("f")
-    folds = len(rows.bounds) - 1
-    for fold in range(folds):
+    count = len(rows.bounds) - 1
+    for fold in range(count):
         gc.collect()
         solve(rows, weights, bias, hold=fold)
         for i in range(rows.bounds[fold], rows.bounds[fold + 1]):
@@ -43,7 +48,7 @@ def held_out(rows, solve, progress=None):
             axpy(1.0, bias, scores)
             found.append(scores[softmax(scores, scores)])
         if progress:
-            progress("cross-validation", fold + 1, folds)
+            progress("cross-validation", fold + 1, count)
     return found
 
 

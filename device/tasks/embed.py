@@ -4,8 +4,9 @@
 
 import binascii
 
-import microt
 from microt.sources import npy
+
+import microt
 
 net = microt.Backbone("/rom/backbone.mtb")
 inputs = npy.open("/rom/input.npy")

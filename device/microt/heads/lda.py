@@ -4,20 +4,22 @@
 For samples u (k values), class means m_c and S = (1/n) sum (u - m_y)(u - m_y)^T:
 
     Sigma = (1 - s) S + s tau I,  tau = trace(S) / k
-    w_c = Sigma^-1 m_c,  b_c = -m_c . w_c / 2
+    w_c = t Sigma^-1 m_c,  b_c = -m_c . w_c / 2,  t = 1 / (1 + HEAT k C / n)
 
 s and the trace to take when every class has one sample (S = 0) come with the backbone. Sigma is
 never formed: Sigma v = (1 - s)/n (Q^T (Q v) - sum n_c m_c (m_c . v)) + s tau v over the int8 rows
 Q, so memory is the rows and a few vectors. Means are taken about their centre, which adds the same
-to the scores of all classes and keeps float32 sums small.
+to the scores of all classes and makes for fewer iterations. The temperature t keeps scores honest
+when samples are few; without it a fifth and more of the confidences would be exactly 1.
 """
 
 from array import array
 
 from _microt import axpy, dot, fill, matvec, scale, vecmat
 
-ITERATIONS = 24
-TOLERANCE = 1e-5  # of the residual's squared length, against the right-hand side's
+ITERATIONS = 8  # measured: 6 lose nothing that can be seen, 24 gain nothing
+TOLERANCE = 1e-7  # of the residual's squared length, against the right-hand side's
+HEAT = 0.36  # least log-loss on unseen samples for 2 to 20 shots and k from 128 to 384
 
 
 def solve(rows, weights, bias, hold=None, progress=None, iterations=ITERATIONS):
@@ -35,6 +37,7 @@ def solve(rows, weights, bias, hold=None, progress=None, iterations=ITERATIONS):
     else:
         n_inverse = 1 / n
     ridge = shrink * trace / k
+    heat = 1 / (1 + HEAT * k * classes / n)
     centre = array("f", bytes(4 * k))
     for c in range(classes):
         axpy(1 / classes, means, centre, k, c * k)
@@ -86,8 +89,8 @@ def solve(rows, weights, bias, hold=None, progress=None, iterations=ITERATIONS):
             scale(p, rr / previous)
             axpy(1.0, r, p)
         # w . (u - centre) - w . (m - centre) / 2, and w for u rather than for its int8 row
-        bias[c] = -0.5 * (dot(x, means, k, 0, c * k) + dot(x, centre))
-        scale(x, 1 / rows.scale)
+        bias[c] = -0.5 * heat * (dot(x, means, k, 0, c * k) + dot(x, centre))
+        scale(x, heat / rows.scale)
         memoryview(weights)[c * k : (c + 1) * k] = x
         if progress:
             progress("classes", c + 1, classes)
