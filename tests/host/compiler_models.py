@@ -93,9 +93,7 @@ def convert(name, io="int8"):
     converter = tf.lite.TFLiteConverter.from_keras_model(model)
     converter.optimizations = [tf.lite.Optimize.DEFAULT]
     shape = (1,) + model.input_shape[1:]
-    converter.representative_dataset = lambda: (
-        [rng.normal(0, 1, shape).astype(np.float32)] for _ in range(20)
-    )
+    converter.representative_dataset = lambda: ([rng.normal(0, 1, shape).astype(np.float32)] for _ in range(20))
     converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
     kind = {"int8": tf.int8, "uint8": tf.uint8, "float32": tf.float32}[io]
     converter.inference_input_type = kind

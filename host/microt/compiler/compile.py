@@ -16,7 +16,8 @@ from .graph import remove_dead
 @dataclass
 class Compiled:
     """A compiled backbone: `data` the bytes of the .mtb file, `report` what is in it
-    (see `mtb.read_info`)."""
+    (see `mtb.read_info`) and `unmatched_sums`: how many accumulator values, of all that can
+    occur, FULLY_CONNECTED rounds otherwise than TensorFlow Lite (see `params`)."""
 
     data: bytes
     report: dict
@@ -37,19 +38,15 @@ def _refuse(graph, failures):
             "and asymmetric weights), expected int8 activations and symmetric int8 weights; "
             f"re-quantise it first: microt quantize {graph.source}"
         )
-    floats = [op for op, _ in failures if _dtype(graph, op) == "float32"]
-    if len(floats) == len(graph.ops):
+    kinds = {_dtype(graph, op) for op in graph.ops}
+    if "float32" in kinds and "int8" not in kinds:
         raise ValueError(
-            f"{graph.source}: a float32 file (all {len(floats)} layers), expected int8: convert "
-            "it with full integer quantisation"
+            f"{graph.source}: a float32 file (none of {len(graph.ops)} layers is int8), expected "
+            "int8: convert it with full integer quantisation"
         )
-    lines = [
-        f"  layer {op.layer} {op.kind} -> {graph.tensors[op.output].name!r}: {reason}"
-        for op, reason in failures
-    ]
+    lines = [f"  layer {op.layer} {op.kind} -> {graph.tensors[op.output].name!r}: {reason}" for op, reason in failures]
     raise ValueError(
-        f"{graph.source}: {len(failures)} of {len(graph.ops)} layers cannot be compiled:\n"
-        + "\n".join(lines)
+        f"{graph.source}: {len(failures)} of {len(graph.ops)} layers cannot be compiled:\n" + "\n".join(lines)
     )
 
 
@@ -76,15 +73,11 @@ def _pixel_table(pixels, derived, shape):
         if derived is not None:
             return derived
         if shape[2] not in (1, 3):
-            raise ValueError(
-                f"pixels: expected an input picture of 1 or 3 channels, got shape {list(shape)}"
-            )
+            raise ValueError(f"pixels: expected an input picture of 1 or 3 channels, got shape {list(shape)}")
         return np.arange(-128, 128).astype(np.int8)
     table = np.asarray(pixels)
     if table.shape != (256,) or table.dtype != np.int8:
-        raise ValueError(
-            f"pixels: expected True or a table int8 (256,), got {table.dtype} {table.shape}"
-        )
+        raise ValueError(f"pixels: expected True or a table int8 (256,), got {table.dtype} {table.shape}")
     return table
 
 
@@ -164,6 +157,7 @@ def compile_tflite(source, *, exits=None, target="generic", features=None, pixel
     else:
         graph = tflite.read(source)
     wanted = exits_.find(graph, exits)
+    passes.fix_shapes(graph)
     derived, alias = passes.strip_boundary(graph)
     asked = [graph.tensors[tensor].name for tensor in wanted]
     tensors = [_resolve(alias, tensor) for tensor in wanted]
@@ -189,15 +183,15 @@ def compile_tflite(source, *, exits=None, target="generic", features=None, pixel
         ],
         [
             mtb.ExitRecord(index_of[tensor], end, cost)
-            for tensor, end, cost in zip(
-                schedule.tensors, schedule.ends, schedule.macs, strict=True
-            )
+            for tensor, end, cost in zip(schedule.tensors, schedule.ends, schedule.macs, strict=True)
         ],
         features_.normalise(features, [graph.tensors[t].hwc[2] for t in schedule.tensors]),
         _pixel_table(pixels, derived, records[start].hwc),
     )
     data = mtb.write(program)
-    return Compiled(data, mtb.read_info(data, graph.source))
+    report = mtb.read_info(data, graph.source)
+    report["unmatched_sums"] = sum(low.unmatched for low in lowered)
+    return Compiled(data, report)
 
 
 def _resolve(alias, tensor):
@@ -261,4 +255,10 @@ def describe(report):
         f"takes {'uint8 pixels or int8' if report['takes_pixels'] else 'int8'}",
         soft_wrap=True,
     )
+    if report.get("unmatched_sums"):
+        console.print(
+            f"note: {report['unmatched_sums']} sums of fully connected layers are rounded "
+            "otherwise than TensorFlow Lite does (by 1)",
+            soft_wrap=True,
+        )
     return text.getvalue().rstrip("\n")

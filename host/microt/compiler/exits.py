@@ -72,9 +72,7 @@ def check(graph, tensors, names):
     for i, (index, name) in enumerate(zip(tensors, names, strict=True)):
         tensor = graph.tensors[index]
         if index in tensors[:i]:
-            raise ValueError(
-                f"exit {name!r}: holds the same values as exit {names[tensors.index(index)]!r}"
-            )
+            raise ValueError(f"exit {name!r}: holds the same values as exit {names[tensors.index(index)]!r}")
         if tensor.is_constant or graph.writer(index) is None:
             kind = "a constant" if tensor.is_constant else "the model's input"
             if index not in graph.inputs and not tensor.is_constant:
@@ -87,8 +85,7 @@ def check(graph, tensors, names):
             vector = False
         if not vector:
             raise ValueError(
-                f"exit {name!r}: expected a vector (1, 1, n) or (1, n), got shape {shape}; "
-                "name a pooled tensor"
+                f"exit {name!r}: expected a vector (1, 1, n) or (1, n), got shape {shape}; name a pooled tensor"
             )
 
 
@@ -99,9 +96,7 @@ def schedule(graph, tensors, names, macs):
     their cost. A branch holds what only its exit needs, and the last exit has none.
     """
     needs = [needed(graph, tensor) for tensor in tensors]
-    by_cost = sorted(
-        range(len(tensors)), key=lambda e: (sum(macs[p] for p in needs[e]), len(needs[e]))
-    )
+    by_cost = sorted(range(len(tensors)), key=lambda e: (sum(macs[p] for p in needs[e]), len(needs[e])))
     needs = [needs[e] for e in by_cost]
     order, branches, ends = [], [], []
     for exit_, need in enumerate(needs):

@@ -42,9 +42,7 @@ def _split(flat):
     for key, value in flat.items():
         head, _, name = key.partition("_")
         if not (head.startswith("exit") and head[4:].isdecimal() and name in _KEYS):
-            raise ValueError(
-                f"features: unknown key {key!r}, expected exit0_ and one of {', '.join(_KEYS)}"
-            )
+            raise ValueError(f"features: unknown key {key!r}, expected exit0_ and one of {', '.join(_KEYS)}")
         out.setdefault(int(head[4:]), {})[name] = value
     return [out.get(e) for e in range(max(out) + 1)] if out else []
 
@@ -58,16 +56,13 @@ def _one(exit_, given, dims):
         raise ValueError(f"{where}: expected 'parts', a list of (exit, start, length)")
     parts = np.asarray(given["parts"])
     if parts.ndim != 2 or parts.shape[1] != 3 or not 1 <= len(parts) <= MAX_PARTS:
-        raise ValueError(
-            f"{where}: expected parts of shape (1..{MAX_PARTS}, 3), got {list(parts.shape)}"
-        )
+        raise ValueError(f"{where}: expected parts of shape (1..{MAX_PARTS}, 3), got {list(parts.shape)}")
     parts = [tuple(int(n) for n in part) for part in parts]
     for e, start, length in parts:
         if not (0 <= e <= exit_ and start >= 0 and length >= 1 and start + length <= dims[e]):
             sizes = ", ".join(map(str, dims[: exit_ + 1]))
             raise ValueError(
-                f"{where}: part {(e, start, length)} lies outside the embeddings "
-                f"of exits 0..{exit_} ({sizes} values)"
+                f"{where}: part {(e, start, length)} lies outside the embeddings of exits 0..{exit_} ({sizes} values)"
             )
     d = sum(length for _, _, length in parts)
     mean = given.get("mean")
@@ -81,22 +76,15 @@ def _one(exit_, given, dims):
         projection, row_scale = np.asarray(projection), np.asarray(row_scale, np.float32)
         if projection.dtype != np.int8 or projection.ndim != 2 or projection.shape[1] != d:
             raise ValueError(
-                f"{where}: expected an int8 projection of shape (k, {d}), "
-                f"got {projection.dtype} {projection.shape}"
+                f"{where}: expected an int8 projection of shape (k, {d}), got {projection.dtype} {projection.shape}"
             )
         k = len(projection)
         if not 1 <= k <= 65535 or row_scale.shape != (k,) or not np.isfinite(row_scale).all():
-            raise ValueError(
-                f"{where}: expected a finite row_scale of shape ({k},), got {row_scale.shape}"
-            )
+            raise ValueError(f"{where}: expected a finite row_scale of shape ({k},), got {row_scale.shape}")
     shrink, trace = float(given.get("shrink", 0.0)), float(given.get("prior_trace", 0.0))
     if not (0 <= shrink <= 1 and 0 <= trace < float("inf")):
-        raise ValueError(
-            f"{where}: expected shrink in 0..1 and prior_trace of 0 or more, got {shrink}, {trace}"
-        )
-    return Feature(
-        parts, bool(given.get("sqrt", False)), mean, projection, row_scale, shrink, trace
-    )
+        raise ValueError(f"{where}: expected shrink in 0..1 and prior_trace of 0 or more, got {shrink}, {trace}")
+    return Feature(parts, bool(given.get("sqrt", False)), mean, projection, row_scale, shrink, trace)
 
 
 def normalise(features, dims):

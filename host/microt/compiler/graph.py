@@ -59,8 +59,7 @@ class Tensor:
         if not shape:
             return (1, 1, 1)
         raise ValueError(
-            f"tensor {self.name!r}: expected a batch of 1 and at most 4 dimensions, "
-            f"got shape {list(shape)}"
+            f"tensor {self.name!r}: expected a batch of 1 and at most 4 dimensions, got shape {list(shape)}"
         )
 
 
@@ -146,8 +145,7 @@ def topological(graph):
             op = later[0]
             missing = [graph.tensors[i].name for i in graph.activations(op) if i not in ready]
             raise ValueError(
-                f"{graph.source}: layer {op.layer} {op.kind} reads {missing[0]!r}, "
-                "which no layer computes before it"
+                f"{graph.source}: layer {op.layer} {op.kind} reads {missing[0]!r}, which no layer computes before it"
             )
         waiting = later
     graph.ops = order

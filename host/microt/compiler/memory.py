@@ -47,9 +47,7 @@ def _overlaps(blocks):
 def _lowest(i, sizes, overlaps, offsets):
     """The lowest offset for block `i` beside the neighbours that are placed."""
     at = 0
-    for start, end in sorted(
-        (offsets[j], offsets[j] + sizes[j]) for j in overlaps[i] if offsets[j] is not None
-    ):
+    for start, end in sorted((offsets[j], offsets[j] + sizes[j]) for j in overlaps[i] if offsets[j] is not None):
         if start - at >= sizes[i]:
             break
         at = max(at, end)

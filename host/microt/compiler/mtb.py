@@ -249,9 +249,7 @@ def read_info(file, source="file"):
     """
     file = bytes(file)
     if len(file) < HEADER or file[:4] != MAGIC:
-        raise ValueError(
-            f"{source}: expected a .mtb file (magic MTB\\0), got {file[:4]!r} in {len(file)} bytes"
-        )
+        raise ValueError(f"{source}: expected a .mtb file (magic MTB\\0), got {file[:4]!r} in {len(file)} bytes")
     fields = _HEAD.unpack_from(file)
     _, version, header, size, crc, sha, target, exit_count, arena, input_ = fields[:10]
     if version != VERSION or header != HEADER:

@@ -37,6 +37,7 @@ class Lowered:
     bias: np.ndarray | None = None
     requant: np.ndarray | None = None
     macs: int = 0
+    unmatched: int = 0
 
 
 def quantize_multiplier(real):
@@ -138,8 +139,7 @@ def _constant(graph, index, dtype, role):
 def _arity(op, *counts):
     _expect(
         len(op.inputs) in counts and len(op.outputs) == 1,
-        f"expected {' or '.join(map(str, counts))} inputs and 1 output, "
-        f"got {len(op.inputs)} and {len(op.outputs)}",
+        f"expected {' or '.join(map(str, counts))} inputs and 1 output, got {len(op.inputs)} and {len(op.outputs)}",
     )
 
 
@@ -175,6 +175,46 @@ def _bias(graph, op, channels):
 
 def _requant(reals):
     return np.array([quantize_multiplier(float(r)) for r in reals], np.int32).reshape(-1, 2)
+
+
+def _requant_once(reals, reach):
+    """Multipliers and shifts for one rounding, halves away from zero: FULLY_CONNECTED.
+
+    TensorFlow Lite's reference kernel rounds the double product of sum and factor there. Each
+    multiplier is checked at every sum up to `reach` (int64 (channels,)) where that product
+    crosses a half; of the two integers around the exact one, the better is taken. Returns
+    (int32 (channels, 2), the number of sums, of all channels, where the integers still differ).
+    """
+    pairs = _requant(reals)
+    unmatched = 0
+    for channel, (multiplier, shift) in enumerate(pairs.tolist()):
+        real, limit = float(reals[channel]), int(reach[channel])
+        halves = np.arange(0.5, min(real * limit + 1.5, 256.0))
+        if real == 0 or multiplier == 0:
+            _expect(real * limit < 0.5, f"a rescaling factor of {real:g} is too small")
+            continue
+        # first[k]: the least sum that the double product rounds to k + 1 or more
+        first = np.ceil(halves / real)
+        first -= (first - 1) * real >= halves
+        first += first * real < halves
+        first = first[first <= limit + 1].astype(np.int64)
+        exact = math.ldexp(real, 31 - shift)
+        other = math.floor(exact) if multiplier > exact else math.ceil(exact)
+        misses = [_misses(m, shift, first) for m in (multiplier, other)]
+        if misses[1] < misses[0] and other < 1 << 31:
+            pairs[channel, 0] = other
+        unmatched += min(misses)
+    return pairs, unmatched
+
+
+def _misses(multiplier, shift, first):
+    """How many of the sums at the steps `first`, int64 (steps,), are rounded otherwise."""
+    bits = 31 - shift
+    half = 1 << (bits - 1)
+    steps = np.arange(1, len(first) + 1)
+    late = (first * multiplier + half) >> bits < steps
+    early = ((first - 1) * multiplier + half) >> bits >= steps
+    return int(late.sum() + early.sum())
 
 
 def _shape(op, tensor, expected):
@@ -246,8 +286,7 @@ def _convolution(graph, op, depthwise):
         multiplier = multiplier or cout // cin
         _expect(
             one == 1 and multiplier >= 1 and cout == cin * multiplier,
-            f"weights of shape {list(filters.shape)} do not fit {cin} channels "
-            f"with depth multiplier {multiplier}",
+            f"weights of shape {list(filters.shape)} do not fit {cin} channels with depth multiplier {multiplier}",
         )
         extra = [multiplier]
         per_output = kernel_h * kernel_w
@@ -302,30 +341,28 @@ def _fully_connected(graph, op):
     weights, scales = _weights(graph, op.inputs[1], rows, 0)
     count = x.elements // columns if columns else 0
     _expect(
-        count >= 1
-        and x.elements == count * columns
-        and y.elements == count * rows
-        and y.hwc[2] == rows,
-        f"input of {x.elements} and output of shape {list(y.shape)} do not fit weights of shape "
-        f"{list(matrix.shape)}",
+        count >= 1 and x.elements == count * columns and y.elements == count * rows and y.hwc[2] == rows,
+        f"input of {x.elements} and output of shape {list(y.shape)} do not fit weights of shape {list(matrix.shape)}",
     )
     _expect(columns <= _MAX_TAPS, f"expected at most {_MAX_TAPS} products a sum, got {columns}")
     low, high = activation_range(op.options["activation"], y.scale, y.zero_point)
-    if len(weights.scales) == 1:
-        # TensorFlow Lite multiplies the two scales in float32 here, in double elsewhere
-        product = np.float64(np.float32(x.scale * weights.scale))
-        reals = np.repeat(product / np.float64(y.scale), rows)
-    else:
-        reals = np.float64(x.scale) * scales.astype(np.float64) / np.float64(y.scale)
+    reals = np.float64(x.scale) * scales.astype(np.float64) / np.float64(y.scale)
+    bias = _bias(graph, op, rows)
+    furthest = max(127 - x.zero_point, x.zero_point + 128)
+    reach = np.abs(weights.data.astype(np.int64)).sum(axis=1) * furthest
+    reach += np.abs(bias.astype(np.int64))
+    _expect(int(reach.max()) < 1 << 31, f"sums of up to {reach.max()} do not fit 32 bits")
+    requant, unmatched = _requant_once(reals, reach)
     return Lowered(
         op.kind,
         [op.inputs[0]],
         op.output,
         [low, high, 0],
         weights.data,
-        _bias(graph, op, rows),
-        _requant(reals),
+        bias,
+        requant,
         count * rows * columns,
+        unmatched,
     )
 
 
@@ -423,8 +460,7 @@ def _mean(graph, op):
     values = {int(a) % rank if -rank <= a < rank else int(a) for a in axes.data.reshape(-1)}
     _expect(
         rank >= 3 and values == set(range(1, rank - 1)),
-        f"mean over axes {sorted(values)} of shape {list(x.shape)}: expected all but batch "
-        "and channels",
+        f"mean over axes {sorted(values)} of shape {list(x.shape)}: expected all but batch and channels",
     )
     h, w, c = x.hwc
     _expect(y.elements == c, f"output {y.name!r} has shape {list(y.shape)}, expected {c} values")
@@ -438,7 +474,7 @@ def _mean(graph, op):
 
 
 def _reshape(graph, op):
-    _arity(op, 1, 2)
+    _arity(op, 1)
     x = _activation(graph, op.inputs[0], "input")
     y = _activation(graph, op.output, "output")
     _same_quantisation(x, y)
@@ -456,8 +492,7 @@ def _softmax(graph, op):
     _shape(op, y, x.hwc)
     _expect(
         y.zero_point == -128 and abs(float(y.scale) - 1 / 256) <= 0.001 / 256,
-        f"output {y.name!r} has scale {y.scale} and zero point {y.zero_point}, "
-        "expected 1/256 and -128",
+        f"output {y.name!r} has scale {y.scale} and zero point {y.zero_point}, expected 1/256 and -128",
     )
     _expect(x.hwc[2] < 4096, f"expected a softmax over fewer than 4096 values, got {x.hwc[2]}")
     bits = 5
@@ -466,9 +501,7 @@ def _softmax(graph, op):
     _expect(real > 1, f"expected beta and scale with a product above 2**-26, got {real:g}")
     multiplier, left_shift = quantize_multiplier(real)
     radius = ((1 << bits) - 1) * float(1 << (31 - bits)) / float(1 << left_shift)
-    return Lowered(
-        op.kind, [op.inputs[0]], op.output, [multiplier, left_shift, -math.floor(radius)]
-    )
+    return Lowered(op.kind, [op.inputs[0]], op.output, [multiplier, left_shift, -math.floor(radius)])
 
 
 def _concatenation(graph, op):
@@ -515,8 +548,11 @@ _LOWER = {
 }
 
 
+OPERATORS = tuple(sorted(_LOWER))
+
+
 def lower(graph, op):
     """The operator as the engine runs it; raises Unsupported with the reason."""
     if op.kind not in _LOWER:
-        raise Unsupported(f"operator not supported (supported: {', '.join(sorted(_LOWER))})")
+        raise Unsupported("operator not supported")
     return _LOWER[op.kind](graph, op)

@@ -6,6 +6,7 @@ import numpy as np
 from .graph import remove_dead
 from .params import Unsupported, pad_amounts, quantize_multiplier
 
+_RESHAPES = ("RESHAPE", "SQUEEZE", "EXPAND_DIMS")
 _CONVOLUTIONS = ("CONV_2D", "DEPTHWISE_CONV_2D")
 
 
@@ -31,6 +32,13 @@ def _pixel_table(x, y):
     real = float(x.scale) / float(y.scale)
     multiplier, shift = quantize_multiplier(real)
     return _requantize(np.arange(256), multiplier, shift, x.zero_point, y.zero_point)
+
+
+def fix_shapes(graph):
+    """Take the shape of every RESHAPE from its output, not from the layers that compute it."""
+    for op in graph.ops:
+        if op.kind in _RESHAPES:
+            op.inputs = op.inputs[:1]
 
 
 def strip_boundary(graph):
@@ -90,7 +98,7 @@ def drop_reshapes(graph, exits):
     flatten for FULLY_CONNECTED. Returns {dropped tensor: the one that stands for it}."""
     alias = {}
     for op in list(graph.ops):
-        if op.kind not in ("RESHAPE", "SQUEEZE", "EXPAND_DIMS") or min(op.inputs, default=-1) < 0:
+        if op.kind not in _RESHAPES or min(op.inputs, default=-1) < 0:
             continue
         x, y = graph.tensors[op.inputs[0]], graph.tensors[op.output]
         if x.is_constant or x.dtype != "int8" or y.dtype != "int8":
@@ -104,11 +112,7 @@ def drop_reshapes(graph, exits):
         except ValueError:
             continue
         readers = graph.readers(op.output)
-        flatten = (
-            bool(readers)
-            and op.output not in exits
-            and all(r.kind == "FULLY_CONNECTED" for r in readers)
-        )
+        flatten = bool(readers) and op.output not in exits and all(r.kind == "FULLY_CONNECTED" for r in readers)
         if not (same or flatten):
             continue
         graph.ops.remove(op)

@@ -32,9 +32,7 @@ def _names(enumeration):
 
 
 _KINDS = _names(schema.BuiltinOperator)
-_TYPES = {
-    code: name.lower() for code, name in _names(schema.TensorType).items() if code < (1 << 16)
-}
+_TYPES = {code: name.lower() for code, name in _names(schema.TensorType).items() if code < (1 << 16)}
 _ACTIVATIONS = _names(schema.ActivationFunctionType)
 _NUMPY = {
     "int8": np.dtype("<i1"),
@@ -112,16 +110,11 @@ def _tensor(table, buffers, size, index):
         if len(zero_points) == 1 and len(scales) > 1:
             zero_points = np.repeat(zero_points, len(scales))
         if len(scales) != len(zero_points):
-            raise ValueError(
-                f"tensor {name!r}: {len(scales)} scales but {len(zero_points)} zero points"
-            )
+            raise ValueError(f"tensor {name!r}: {len(scales)} scales but {len(zero_points)} zero points")
         if len(scales) and not (np.isfinite(scales).all() and (scales >= 0).all()):
             raise ValueError(f"tensor {name!r}: expected scales of 0 or more, got {scales.min()}")
         if len(scales) > 1 and not (0 <= axis < len(shape) and shape[axis] == len(scales)):
-            raise ValueError(
-                f"tensor {name!r}: {len(scales)} scales along dimension {axis} "
-                f"of shape {list(shape)}"
-            )
+            raise ValueError(f"tensor {name!r}: {len(scales)} scales along dimension {axis} of shape {list(shape)}")
     tensor = Tensor(name, shape, dtype, scales, zero_points, axis)
     buffer = table.Buffer()
     if not 0 <= buffer < len(buffers):
@@ -247,8 +240,7 @@ def read(data, source="model"):
     except _DAMAGE as error:
         what = str(error) if isinstance(error, ValueError) else repr(error)
         raise ValueError(
-            f"{source}: expected a whole TensorFlow Lite file, this one is truncated or damaged "
-            f"({what})"
+            f"{source}: expected a whole TensorFlow Lite file, this one is truncated or damaged ({what})"
         ) from None
     topological(graph)
     return graph

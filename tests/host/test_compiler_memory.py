@@ -1,0 +1,110 @@
+# SPDX-License-Identifier: MIT
+"""The memory plan: never overlapping, optimal where that can be known, near the bound where not."""
+
+import itertools
+import random
+
+import pytest
+
+from microt.compiler.memory import Block, aligned, lower_bound, plan, plan_in_place
+
+
+def random_blocks(rng, count, steps):
+    blocks = []
+    for _ in range(count):
+        start = rng.randrange(steps)
+        blocks.append(Block(rng.randrange(1, 200), start, min(steps, start + rng.randrange(5))))
+    return blocks
+
+
+def network(rng, layers):
+    """Lifetimes as networks have them: chains with a residual here and there."""
+    blocks = [Block(rng.randrange(16, 4000), -1, 0)]
+    for layer in range(layers):
+        reach = layer + 1 + (rng.random() < 0.3) * rng.randrange(1, 4)
+        blocks.append(Block(rng.randrange(16, 4000), layer, reach))
+    return blocks
+
+
+def check(blocks, offsets, peak, places=None):
+    assert all(offset % 16 == 0 for offset in offsets)
+    assert max(o + aligned(b.size) for o, b in zip(offsets, blocks, strict=True)) == peak
+    for i, j in itertools.combinations(range(len(blocks)), 2):
+        a, b = blocks[i], blocks[j]
+        if a.start <= b.end and b.start <= a.end and (places is None or places[i] != places[j]):
+            apart = offsets[i] + a.size <= offsets[j] or offsets[j] + b.size <= offsets[i]
+            assert apart, (a, offsets[i], b, offsets[j])
+
+
+def optimum(blocks):
+    """The best peak over every order of first-fit placement, which holds an optimal plan."""
+    best = None
+    for order in itertools.permutations(range(len(blocks))):
+        placed = {}
+        for i in order:
+            taken = sorted(
+                (offset, offset + aligned(blocks[j].size))
+                for j, offset in placed.items()
+                if blocks[i].start <= blocks[j].end and blocks[j].start <= blocks[i].end
+            )
+            at = 0
+            for start, end in taken:
+                if start - at >= aligned(blocks[i].size):
+                    break
+                at = max(at, end)
+            placed[i] = at
+        peak = max(offset + aligned(blocks[i].size) for i, offset in placed.items())
+        best = peak if best is None else min(best, peak)
+    return best
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_small_plans_are_optimal(seed):
+    rng = random.Random(seed)
+    blocks = random_blocks(rng, rng.randrange(1, 7), 6)
+    offsets, peak = plan(blocks)
+    check(blocks, offsets, peak)
+    assert peak == optimum(blocks)
+    assert peak >= lower_bound(blocks)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_network_plans_are_near_the_lower_bound(seed):
+    rng = random.Random(seed)
+    blocks = network(rng, rng.randrange(10, 60))
+    offsets, peak = plan(blocks)
+    check(blocks, offsets, peak)
+    assert lower_bound(blocks) <= peak <= 1.05 * lower_bound(blocks)
+
+
+def test_crowded_plans_never_overlap():
+    rng = random.Random(1)
+    blocks = random_blocks(rng, 80, 20)
+    offsets, peak = plan(blocks)
+    check(blocks, offsets, peak)
+    assert (offsets, peak) == plan(blocks)
+
+
+def test_an_output_takes_the_place_of_a_dying_input():
+    blocks = [Block(160, -1, 0), Block(160, 0, 2), Block(160, 1, 2), Block(160, 2, 3)]
+    offsets, peak, bound = plan_in_place(blocks, [(3, 1), (3, 2)])
+    assert peak == bound == 320
+    assert offsets[3] in (offsets[1], offsets[2])
+    apart, peak, bound = plan_in_place(blocks, [])
+    assert peak == bound == 480
+    check(blocks, apart, peak)
+
+
+def test_an_input_that_lives_on_keeps_its_place():
+    blocks = [Block(160, -1, 0), Block(160, 0, 5), Block(160, 1, 2)]
+    offsets, peak, _ = plan_in_place(blocks, [(2, 1)])
+    assert offsets[2] != offsets[1]
+    check(blocks, offsets, peak)
+
+
+def test_chains_of_shared_places_stay_one_block():
+    blocks = [Block(64, -1, 0), Block(64, 0, 1), Block(64, 1, 2), Block(48, 2, 3)]
+    offsets, peak, _ = plan_in_place(blocks, [(1, 0), (2, 1), (3, 2)])
+    # the last is smaller and takes a place of its own
+    assert offsets[0] == offsets[1] == offsets[2] != offsets[3]
+    assert peak == 64 + 48
