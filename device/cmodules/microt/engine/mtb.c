@@ -68,6 +68,8 @@
 // time does: with l = max(s, 0) and r = max(-s, 0),
 //     y = floor((x * 2^l * m + 2^30) / 2^31)          x * 2^l wraps in 32 bits
 //     M = y / 2^r, rounded to nearest, halves away from zero
+// FULLY_CONNECTED rounds once instead (TensorFlow Lite multiplies in double there):
+//     M1 = x * m / 2^(31 - s), rounded to nearest, halves away from zero
 // m is in [0, 2^31), s in [-31, 30]. zi and zo are the input's and output's zero points.
 // act_min <= act_max are in [-128, 127] and clamp the result. args are i32 arrays:
 //
@@ -83,6 +85,7 @@
 //     3  FULLY_CONNECTED   act_min, act_max, weights_zero_point (= 0)                 (3)
 //                      weights i8[out][in], out = c of the output, requant and bias as CONV_2D;
 //                      the input's elements are rows x in, the output's rows x out
+//                      out = M1(bias + sum (x - zi) * w, m, s) + zo
 //     4  ADD           left_shift, mult1, shift1, mult2, shift2, mult_out, shift_out,
 //                      act_min, act_max; left_shift in [0, 20], shifts in [-31, 0]    (9)
 //                      M(M((x1 - z1) * 2^left_shift, mult1, shift1) + the same of x2,

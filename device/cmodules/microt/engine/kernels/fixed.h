@@ -32,6 +32,15 @@ static inline int32_t microt_requantize(int32_t x, int32_t multiplier, int32_t s
     return microt_round_shift(microt_high_mul(x, multiplier), -shift);
 }
 
+// M1(x, multiplier, shift) of mtb.c, saturated to 31 bits.
+static inline int32_t microt_requantize_once(int32_t x, int32_t multiplier, int32_t shift) {
+    const int64_t product = (int64_t)x * multiplier;
+    const int64_t half = (int64_t)1 << (30 - shift);
+    const int64_t size = ((product < 0 ? -product : product) + half) >> (31 - shift);
+    const int32_t y = (int32_t)(size < (1 << 30) ? size : (1 << 30));
+    return product < 0 ? -y : y;
+}
+
 static inline int32_t microt_clamp(int32_t x, int32_t low, int32_t high) {
     return x < low ? low : x > high ? high : x;
 }

@@ -2,6 +2,7 @@
 //
 // CONV_2D: stride, dilation, padding on each side, groups.
 
+#include "finish.h"
 #include "rows.h"
 #include "window.h"
 

@@ -2,7 +2,7 @@
 //
 // DEPTHWISE_CONV_2D: as CONV_2D, every output channel from one input channel.
 
-#include "rows.h"
+#include "finish.h"
 #include "window.h"
 
 // Four neighbouring channels, depth multiplier 1: x and w step by a row and by a tap.

@@ -2,7 +2,16 @@
 //
 // FULLY_CONNECTED: every output from all inputs of its row.
 
+#include "../fixed.h"
 #include "rows.h"
+
+// As a convolution's channel, but rounded once.
+static int8_t finish(const microt_op_t *op, int32_t channel, int32_t sum, int32_t low, int32_t high) {
+    const uint8_t *requant = op->requant + 8 * channel;
+    int32_t y = microt_wrap_add(sum, microt_i32(op->bias + 4 * channel));
+    y = microt_requantize_once(y, microt_i32(requant), microt_i32(requant + 4));
+    return (int8_t)microt_clamp(y + op->out.zero_point, low, high);
+}
 
 void microt_ref_fully_connected(const microt_op_t *op, uint8_t *arena) {
     const microt_tensor_t *in = &op->in[0];
@@ -21,12 +30,12 @@ void microt_ref_fully_connected(const microt_op_t *op, uint8_t *arena) {
             int32_t sum[4] = {0, 0, 0, 0};
             microt_four_rows(sum, x, w, depth, depth, -in->zero_point);
             for (int32_t i = 0; i < 4; i++) {
-                *y++ = microt_finish(op, oc + i, sum[i], a[0], a[1]);
+                *y++ = finish(op, oc + i, sum[i], a[0], a[1]);
             }
             w += 4 * depth;
         }
         for (; oc < out->c; oc++) {
-            *y++ = microt_finish(op, oc, microt_row(0, x, w, depth, -in->zero_point), a[0], a[1]);
+            *y++ = finish(op, oc, microt_row(0, x, w, depth, -in->zero_point), a[0], a[1]);
             w += depth;
         }
         x += depth;

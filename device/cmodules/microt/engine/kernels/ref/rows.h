@@ -7,7 +7,6 @@
 #define MICROT_KERNELS_REF_ROWS_H
 
 #include "../../kernels.h"
-#include "../fixed.h"
 
 static inline int32_t microt_row(int32_t sum, const int8_t *x, const int8_t *w, int32_t n,
     int32_t offset) {
@@ -36,15 +35,6 @@ static inline void microt_four_rows(int32_t *sum, const int8_t *x, const int8_t 
     sum[1] = b;
     sum[2] = c;
     sum[3] = d;
-}
-
-// The end of every channel: bias, requantisation, zero point, clamp.
-static inline int8_t microt_finish(const microt_op_t *op, int32_t channel, int32_t sum, int32_t low,
-    int32_t high) {
-    const uint8_t *requant = op->requant + 8 * channel;
-    int32_t y = microt_wrap_add(sum, microt_i32(op->bias + 4 * channel));
-    y = microt_requantize(y, microt_i32(requant), microt_i32(requant + 4));
-    return (int8_t)microt_clamp(microt_wrap_add(y, op->out.zero_point), low, high);
 }
 
 #endif // MICROT_KERNELS_REF_ROWS_H
