@@ -26,9 +26,7 @@ import numpy as np
 
 ROOT = Path(__file__).resolve().parents[2]
 SOURCES = ROOT / "device" / "cmodules" / "microt" / "engine"
-FLAGS = (
-    "-std=c99 -Wall -Wextra -Werror -O3 -ffp-contract=off -fno-math-errno -fPIC -shared".split()
-)
+FLAGS = "-std=c99 -Wall -Wextra -Werror -O3 -ffp-contract=off -fno-math-errno -fPIC -shared".split()
 TARGETS = ("generic", "m0", "dsp", "mve")
 
 _MAX_EXITS = 8
@@ -172,9 +170,7 @@ def _library() -> ctypes.CDLL:
     sizes = (ctypes.c_size_t * 3).in_dll(lib, "microt_host_sizes")
     mirrored = [ctypes.sizeof(t) for t in (_Model, _Exit, _Run)]
     if list(sizes) != mirrored:
-        raise RuntimeError(
-            f"engine: engine.py's structures are {mirrored} bytes, engine.h's {list(sizes)}"
-        )
+        raise RuntimeError(f"engine: engine.py's structures are {mirrored} bytes, engine.h's {list(sizes)}")
     model, run = ctypes.POINTER(_Model), ctypes.POINTER(_Run)
     pointer, number = ctypes.c_void_p, ctypes.c_uint
     for name, result, *args in [
@@ -241,9 +237,7 @@ class Backbone:
         self._state = _Run()
         error = ctypes.create_string_buffer(_ERROR_SIZE)
         self._buffer = ctypes.create_string_buffer(self._file, len(self._file))
-        if self._lib.microt_open(
-            self._model, ctypes.addressof(self._buffer), len(self._file), error, _ERROR_SIZE
-        ):
+        if self._lib.microt_open(self._model, ctypes.addressof(self._buffer), len(self._file), error, _ERROR_SIZE):
             raise ValueError(error.value.decode())
         self.sha256 = self._file[16:48].hex()
         identity = hashlib.sha256(self._file[48:]).hexdigest()
@@ -258,9 +252,7 @@ class Backbone:
         self.input_scale = self._input.scale
         self.input_zero_point = self._input.zero_point
         self.exits = [
-            Exit(
-                self._name(e.tensor_index), e.tensor.c, e.tensor.scale, e.tensor.zero_point, e.macs
-            )
+            Exit(self._name(e.tensor_index), e.tensor.c, e.tensor.scale, e.tensor.zero_point, e.macs)
             for e in m.exits[: m.exit_count]
         ]
         self.macs = self.exits[-1].macs
@@ -295,10 +287,7 @@ class Backbone:
         n = int(np.prod(self.input_shape))
         kinds = "int8 or uint8" if self.takes_pixels else "int8"
         if x.size != n or not (x.dtype == np.int8 or (x.dtype == np.uint8 and self.takes_pixels)):
-            raise ValueError(
-                f"input: expected {n} values {self.input_shape} of {kinds}, "
-                f"got {x.size} of {x.dtype}"
-            )
+            raise ValueError(f"input: expected {n} values {self.input_shape} of {kinds}, got {x.size} of {x.dtype}")
         if x.dtype == np.uint8:
             x = self._table[x]
         t = self._input
@@ -379,9 +368,7 @@ class Backbone:
         rows = np.atleast_2d(np.asarray(embeddings))
         size = self._lib.microt_embeddings_size(self._model, exit)
         if rows.dtype != np.int8 or rows.ndim != 2 or rows.shape[1] != size:
-            raise ValueError(
-                f"embeddings: expected (N, {size}) of int8, got {rows.shape} of {rows.dtype}"
-            )
+            raise ValueError(f"embeddings: expected (N, {size}) of int8, got {rows.shape} of {rows.dtype}")
         rows = np.ascontiguousarray(rows)
         z = np.empty((len(rows), d), np.float32)
         for i in range(len(rows)):
