@@ -46,7 +46,9 @@ def _refuse(graph, failures):
         )
     lines = [f"  layer {op.layer} {op.kind} -> {graph.tensors[op.output].name!r}: {reason}" for op, reason in failures]
     raise ValueError(
-        f"{graph.source}: {len(failures)} of {len(graph.ops)} layers cannot be compiled:\n" + "\n".join(lines)
+        f"{graph.source}: {len(failures)} of {len(graph.ops)} layers cannot be compiled:\n"
+        + "\n".join(lines)
+        + f"\nsupported operators: {', '.join(params.OPERATORS)}"
     )
 
 
