@@ -1,0 +1,195 @@
+// SPDX-License-Identifier: MIT
+//
+// Hostile .mtb files: mutates a good file, makes its CRC right again so that the checks behind it
+// are reached, opens it and, if it is accepted, runs everything it describes. Meant to be built
+// with -fsanitize=address,undefined; every buffer has exactly its size.
+//
+//     fuzz_mtb FILE SEED COUNT      prints "accepted N of COUNT"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "engine.h"
+
+#define MOST_MACS (20u * 1000 * 1000)
+#define MOST_ARENA (64u << 20)
+
+static uint64_t state;
+
+static uint32_t next(void) {
+    state ^= state << 13;
+    state ^= state >> 7;
+    state ^= state << 17;
+    return (uint32_t)(state >> 32);
+}
+
+static uint32_t below(uint32_t n) {
+    return next() % n;
+}
+
+static uint32_t crc32(const uint8_t *p, size_t n) {
+    uint32_t crc = 0xFFFFFFFF;
+    for (size_t i = 0; i < n; i++) {
+        crc ^= p[i];
+        for (int bit = 0; bit < 8; bit++) {
+            crc = (crc >> 1) ^ (crc & 1 ? 0xEDB88320 : 0);
+        }
+    }
+    return ~crc;
+}
+
+// Values that break arithmetic rather than comparisons.
+static uint32_t nasty(uint32_t old) {
+    static const uint32_t values[] = {
+        0, 1, 2, 3, 4, 15, 16, 17, 127, 128, 255, 256, 1024, 4096, 65534, 65535, 65536, 0x7FFFFFFF, 0x80000000,
+        0x80000001, 0xFFFFFF80, 0xFFFFFFF0, 0xFFFFFFFE, 0xFFFFFFFF, 0x3FFFFFFF, 0x40000000, 0x7F800000, 0x7FC00000,
+    };
+    switch (below(5)) {
+        case 0:
+            return values[below(sizeof(values) / sizeof(values[0]))];
+        case 1:
+            return old + below(33) - 16;
+        case 2:
+            return old ^ (1u << below(32));
+        case 3:
+            return old * 2;
+        default:
+            return next();
+    }
+}
+
+// The first bytes hold header and records; the rest is mostly weights.
+static void mutate(uint8_t *file, size_t size, size_t records) {
+    size_t span = below(4) != 0 && records < size ? records : size;
+    for (uint32_t n = 1 + below(3); n > 0; n--) {
+        size_t at = below((uint32_t)(span - 4));
+        if (at < 16 && at >= 4) {
+            at = 48 + below(80); // size and CRC are put right anyway
+        }
+        switch (below(4)) {
+            case 0:
+                file[at] = (uint8_t)nasty(file[at]);
+                break;
+            case 1: {
+                uint16_t v = (uint16_t)nasty(microt_u16(file + (at & ~(size_t)1)));
+                memcpy(file + (at & ~(size_t)1), &v, 2);
+                break;
+            }
+            case 2: {
+                uint32_t v = nasty(microt_u32(file + (at & ~(size_t)3)));
+                memcpy(file + (at & ~(size_t)3), &v, 4);
+                break;
+            }
+            default: { // another place's value
+                uint32_t v = microt_u32(file + (below((uint32_t)(span - 4)) & ~(uint32_t)3));
+                memcpy(file + (at & ~(size_t)3), &v, 4);
+                break;
+            }
+        }
+    }
+}
+
+static void run_all(const microt_model_t *m) {
+    uint64_t macs = 0;
+    for (unsigned i = 0; i < m->op_count; i++) {
+        macs += microt_op_macs(m, i);
+    }
+    if (macs > MOST_MACS || m->arena_size > MOST_ARENA) {
+        return;
+    }
+    void *arena = NULL;
+    if (posix_memalign(&arena, MICROT_ARENA_ALIGN, m->arena_size) != 0) {
+        abort();
+    }
+    microt_run_t run;
+    microt_tensor_t in = microt_tensor(m, m->input);
+    for (unsigned e = 0; e < m->exit_count; e++) {
+        memset(arena, 0x55, m->arena_size);
+        for (int32_t i = 0; i < in.h * in.w * in.c; i++) {
+            ((uint8_t *)arena)[in.offset + (uint32_t)i] = (uint8_t)next();
+        }
+        if (microt_run(m, &run, arena, e) != 0) {
+            abort();
+        }
+        while (microt_resume(m, &run) == 0) {
+        }
+    }
+    for (unsigned e = 0; e < m->exit_count; e++) {
+        const microt_feature_t *f = &m->exits[e].feature;
+        if (f->parts == 0) {
+            continue;
+        }
+        int8_t *embeddings = malloc(microt_embeddings_size(m, e));
+        float *z = malloc(4 * (size_t)f->d);
+        float *u = malloc(4 * (size_t)f->k + 1);
+        for (uint32_t i = 0; i < microt_embeddings_size(m, e); i++) {
+            embeddings[i] = (int8_t)next();
+        }
+        microt_feature(m, e, embeddings, z);
+        microt_project(m, e, z, u);
+        microt_project_back(m, e, u, z);
+        free(embeddings);
+        free(z);
+        free(u);
+    }
+    for (unsigned i = 0; i < m->tensor_count; i++) {
+        if (strlen(microt_tensor_name(m, i)) > m->strings_size) {
+            abort();
+        }
+    }
+    free(arena);
+}
+
+int main(int argc, char **argv) {
+    if (argc != 4) {
+        fprintf(stderr, "usage: fuzz_mtb FILE SEED COUNT\n");
+        return 2;
+    }
+    FILE *f = fopen(argv[1], "rb");
+    if (f == NULL || fseek(f, 0, SEEK_END) != 0) {
+        perror(argv[1]);
+        return 2;
+    }
+    size_t size = (size_t)ftell(f);
+    uint8_t *good = malloc(size);
+    rewind(f);
+    if (fread(good, 1, size, f) != size) {
+        return 2;
+    }
+    fclose(f);
+    size_t records = microt_u32(good + 68 + 8 * 6); // where the data begin
+    state = 0x9E3779B97F4A7C15u * (strtoull(argv[2], NULL, 0) + 1);
+    unsigned count = (unsigned)strtoul(argv[3], NULL, 0);
+    unsigned accepted = 0;
+    for (unsigned i = 0; i < count; i++) {
+        size_t n = size;
+        if (below(16) == 0) {
+            n = below((uint32_t)size) + 1;
+        }
+        // at any alignment, its end at the end of the allocation
+        size_t skip = below(16);
+        uint8_t *memory = malloc(skip + n);
+        uint8_t *file = memory + skip;
+        memcpy(file, good, n);
+        if (n > 132) {
+            mutate(file, n, records);
+            uint32_t length = (uint32_t)n;
+            memcpy(file + 8, &length, 4);
+            uint32_t crc = crc32(file + 16, n - 16);
+            memcpy(file + 12, &crc, 4);
+        }
+        microt_model_t model;
+        char error[MICROT_ERROR_SIZE];
+        memset(error, 0x55, sizeof(error));
+        if (microt_open(&model, file, n, error, sizeof(error)) == 0) {
+            accepted++;
+            run_all(&model);
+        } else if (memchr(error, 0, sizeof(error)) == NULL || error[0] == 0) {
+            abort();
+        }
+        free(memory);
+    }
+    free(good);
+    printf("accepted %u of %u\n", accepted, count);
+    return 0;
+}
