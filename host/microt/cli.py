@@ -158,23 +158,15 @@ def bench(file, board, plot, as_json):
     \b
     microt bench models/objects.mtb --board MPS2_AN386
     """
-    from microt.bench import count
+    from microt.bench import count, present
     from microt.boards import Board
 
-    data = backbone_bytes(file)
-    result = count.count(Board.load(board), data, log=note)
+    counted = count.count_tflite if file.suffix == ".tflite" else count.count
+    source = file if file.suffix == ".tflite" else file.read_bytes()
+    result = counted(Board.load(board), source, log=note)
     if plot:
-        count.plot(result, plot)
-    click.echo(json.dumps(result) if as_json else count.describe(result))
-
-
-def backbone_bytes(file):
-    """An .mtb file's bytes; a .tflite file is compiled first."""
-    if file.suffix == ".tflite":
-        from microt import compiler
-
-        return compiler.compile_tflite(file).data
-    return file.read_bytes()
+        present.plot(result, plot)
+    click.echo(json.dumps(result) if as_json else present.describe(result))
 
 
 @main.command()

@@ -13,7 +13,7 @@ from microt.boards import Board, Emulator, firmware, link
 ROOT = Path(__file__).resolve().parents[2]
 BACKBONE = ROOT / "models" / "objects.mtb"
 # real pictures where the project's data sets lie beside the checkout
-NEARBY_DATA = ROOT.parent / "shared" / "data" / "grocery_store.npz"
+NEARBY_DATA = ROOT.parent / "shared" / "data" / "sign_digits.npz"
 
 
 def teach_and_report(
@@ -98,9 +98,9 @@ def same_answers(taught, shown):
 
 def assemble(taught, restored, cost, lesson, board, elf, backbone, shots, source):
     """The report: what the board said, what was counted, and what follows from both."""
-    exit0, exit1 = ({key: cost["exits"][index][key] for key in COST_FIELDS} for index in (0, 1))
+    # the last head sees both exits' embeddings, so its cost is always run(0) and resume()
+    exit0, exit1 = ({key: cost["exits"][index]["staged"][key] for key in COST_FIELDS} for index in (0, 1))
     early = taught["exit_ratio_got"]
-    # a sample that resumes has run exit 0 too, branch included
     staged = {key: None if exit0[key] is None else early * exit0[key] + (1 - early) * exit1[key] for key in COST_FIELDS}
     times = taught["time_ms"]
     # the emulated clock counts one instruction as one nanosecond, whatever a real board's clock is
