@@ -164,9 +164,9 @@ class Task:
     def calibrate(self, exit_ratio=0.5, progress=None):
         """Sets the threshold with which exit 0 answers a share `exit_ratio` of samples.
 
-        It holds for samples like those taught, see `microt.threshold`. Its quantile table stays, so `exit_ratio` can be set at any time afterwards. RuntimeError:
-        not fitted. ValueError: the ratio is not within 0 to 1, no class has two samples, or the
-        backbone has one exit.
+        It holds for samples like those taught, see `microt.threshold`. The quantiles stay, so
+        `exit_ratio` can be set at any time afterwards. RuntimeError: not fitted. ValueError: the
+        ratio is not within 0 to 1, no class has two samples, or the backbone has one exit.
         """
         if not self._heads:
             raise RuntimeError("calibrate: the heads are not fitted; call fit() first")

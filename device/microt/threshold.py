@@ -33,6 +33,7 @@ def held_out(rows, solve, progress=None):
     classes are left out.
     """
     k, classes = rows.k, rows.classes
+    # each fold starts from nothing: from a head of all samples the fold's own would show through
     weights = array("f", bytes(4 * classes * k))
     bias = array("f", bytes(4 * classes))
     scores = array("f", bytes(4 * classes))

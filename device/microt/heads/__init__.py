@@ -4,7 +4,7 @@
 Every head is linear once it is fitted: scores = softmax(weights . z + bias), z the feature of its
 exit (float32, length d). What differs is how weights and bias are found, one module a kind:
 
-    solve(rows, weights, bias, hold=None)
+    solve(rows, weights, bias, hold=None, progress=None)
 
 `rows` is a `Rows`: the samples as int8 rows of a working space (the projection, where the backbone
 has one). solve fills `weights` (array("f"), classes x rows.k) and `bias` (array("f"), classes),

@@ -9,9 +9,9 @@ from array import array
 
 from _microt import axpy, dot, fill, matvec, rank1, scale, softmax
 
-EPOCHS = 40
+EPOCHS = 20
 BATCH = 16
-RATE = 0.1
+RATE = 4.0  # divided by k, the squared length of a standardised sample
 MOMENTUM = 0.9
 C = 1.0
 
