@@ -103,10 +103,11 @@ def resize(picture: np.ndarray | Image.Image, size: int) -> np.ndarray:
     image = image.convert("RGB")
     side = min(image.size)
     left, top = (image.width - side) // 2, (image.height - side) // 2
-    box = (left, top, left + side, top + side)
-    if side == size:
-        return np.asarray(image.crop(box))
-    return np.asarray(image.resize((size, size), Image.Resampling.BILINEAR, box=box))
+    if image.width != image.height:  # crop first: the filter would look past a box
+        image = image.crop((left, top, left + side, top + side))
+    if side != size:
+        image = image.resize((size, size), Image.Resampling.BILINEAR)
+    return np.asarray(image)
 
 
 def draw_episode(
