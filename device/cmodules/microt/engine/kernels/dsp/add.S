@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: MIT
+//
+// ADD: sums of two table entries (doubled rescaled inputs), requantised. Four values in 41
+// instructions when the shift is one of the usual two, 45 otherwise.
+//
+// r0 a, r1 b, r2 out, r3 table of a i32[256] (table of b follows); stack: end of out rounded down
+// to a multiple of 4 values, m, round, e. At least 4 values; out may be a or b.
+//
+// r4 table of b, r5 m, r6 round, r7 end, r12 e, r8-r11 a value.
+
+#include "assembly.h"
+
+#ifdef MICROT_DSP_ASSEMBLY
+
+    .macro VALUE i shift
+    ldrb    r8, [r0, #\i]
+    ldrb    r9, [r1, #\i]
+    ldr     r8, [r3, r8, lsl #2]
+    ldr     r9, [r4, r9, lsl #2]
+    add     r8, r8, r9
+    add     r9, r6, r8, asr #31
+    smmlar  r8, r8, r5, r9
+    .if \shift
+    ssat    r8, #8, r8, asr #\shift
+    .else
+    asr     r8, r8, r12
+    ssat    r8, #8, r8
+    .endif
+    strb    r8, [r2, #\i]
+    .endm
+
+    .macro FOUR shift
+1:
+    VALUE   0, \shift
+    VALUE   1, \shift
+    VALUE   2, \shift
+    VALUE   3, \shift
+    adds    r0, #4
+    adds    r1, #4
+    adds    r2, #4
+    cmp     r2, r7
+    bne     1b
+    pop     {r4-r9, pc}
+    .endm
+
+    FUNCTION microt_dsp_add_values
+    push    {r4-r9, lr}
+    add     r4, r3, #1024
+    ldrd    r7, r5, [sp, #28]
+    ldrd    r6, r12, [sp, #36]
+    cmp     r12, #19
+    beq     2f
+    cmp     r12, #18
+    beq     3f
+    FOUR    0
+2:
+    FOUR    19
+3:
+    FOUR    18
+
+#endif

@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: MIT
+//
+// ADD: each input value is rescaled once, into a table in the scratch; small tensors go directly.
+
+#include "shapes.h"
+
+#ifdef MICROT_HAVE_DSP
+
+#include "clamp.h"
+#include "../fixed.h"
+
+#define TABLES_PAY (512) // values; making the tables costs about 4000 instructions
+
+void microt_dsp_add_values(const int8_t *a, const int8_t *b, int8_t *out, const int32_t *tables,
+    const int8_t *end, int32_t m, int32_t round, int32_t e);
+
+// table[(uint8_t)x] = 2 * M((x - zero_point) * 2^left_shift, multiplier, shift); shift <= 0.
+static void fill(int32_t *table, int32_t zero_point, int32_t left_shift, int32_t multiplier,
+    int32_t shift) {
+    const int32_t unit = (int32_t)1 << left_shift;
+    int32_t v = (-128 - zero_point) * unit;
+    for (int32_t i = 0; i < 256; i++) {
+        table[i ^ 128] = 2 * microt_round_shift(microt_high_mul(v, multiplier), -shift);
+        v += unit;
+    }
+}
+
+void microt_dsp_add(const microt_op_t *op, uint8_t *arena, unsigned layout, uint8_t *scratch) {
+    const microt_tensor_t *out = &op->out;
+    int32_t a[9]; // left_shift, mult1, shift1, mult2, shift2, mult_out, shift_out, low, high
+    (void)layout;
+    microt_args(op, a, 9);
+    const int32_t n = out->h * out->w * out->c, whole = n & ~3, e = -a[6];
+    // Doubled sums are below 2^30 in size, round must leave room for them.
+    if (n < TABLES_PAY || e < 1 || e > 22) {
+        microt_ref_add(op, arena);
+        return;
+    }
+    const int8_t *x1 = microt_data(&op->in[0], arena);
+    const int8_t *x2 = microt_data(&op->in[1], arena);
+    int8_t *y = microt_data(out, arena); // may be x1 or x2
+    int32_t *tables = (int32_t *)scratch; // i32[2][256]
+    fill(tables, op->in[0].zero_point, a[0], a[1], a[2]);
+    fill(tables + 256, op->in[1].zero_point, a[0], a[3], a[4]);
+    const int32_t round = ((int32_t)1 << (e - 1)) + out->zero_point * ((int32_t)1 << e);
+    microt_dsp_add_values(x1, x2, y, tables, y + whole, a[5], round, e);
+    for (int32_t i = whole; i < n; i++) {
+        const int32_t sum = (tables[(uint8_t)x1[i]] + tables[256 + (uint8_t)x2[i]]) / 2;
+        y[i] = (int8_t)microt_clamp(microt_requantize(sum, a[5], a[6]) + out->zero_point, -128, 127);
+    }
+    microt_dsp_clamp(y, n, a[7], a[8]);
+}
+
+#endif

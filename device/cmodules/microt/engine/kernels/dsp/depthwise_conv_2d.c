@@ -1,0 +1,320 @@
+// SPDX-License-Identifier: MIT
+//
+// DEPTHWISE_CONV_2D: strips of planes of four channels are gathered to int16 in the scratch, then go
+// through the kernels of depthwise.S; 3x3 output planes go straight through those of
+// depthwise_small.S; what fits neither is done four channels at a time from (h, w, c).
+
+#include "shapes.h"
+
+#ifdef MICROT_HAVE_DSP
+
+#include "clamp.h"
+#include "instructions.h"
+#include "../ref/finish.h"
+#include "../ref/window.h"
+
+// What a plane kernel takes; the offsets are depthwise.S's.
+typedef struct _microt_dsp_plane_t {
+    const int32_t *weights;
+    const int32_t *records; // i32[channels][4]
+    int8_t *out;
+    int32_t pitch; // bytes between output pixels
+    const int8_t *plane;
+    int32_t rows; // 3x3: pairs of rows
+    int32_t steps; // in a row
+    int32_t row_pitch; // bytes between output rows
+    int32_t skip; // bytes from the end of a row (3x3: pair of rows) to the start of the next
+    int32_t channels;
+} microt_dsp_plane_t;
+
+typedef void plane_t(microt_dsp_plane_t *plane);
+plane_t microt_dsp_plane_3x3_s1, microt_dsp_plane_3x3_s2, microt_dsp_plane_5x5_s1_6,
+    microt_dsp_plane_5x5_s1_2, microt_dsp_plane_5x5_s2_6, microt_dsp_plane_5x5_s2_3,
+    microt_dsp_plane_5x5_s2_2, microt_dsp_plane_7x7_s1_4, microt_dsp_plane_7x7_s1_2,
+    microt_dsp_plane_7x7_s2_6, microt_dsp_plane_7x7_s2_3, microt_dsp_plane_7x7_s2_2;
+
+void microt_dsp_gather_even(const int8_t *in, int8_t *strip, int32_t channels, int32_t rows,
+    int32_t columns, int32_t skip);
+void microt_dsp_gather_odd(const int8_t *in, int8_t *strip, int32_t channels, int32_t rows,
+    int32_t columns, int32_t zeros, int32_t skip);
+
+typedef void small_t(const int8_t *in, const int32_t *records, int8_t *out, int32_t channels,
+    int32_t zeros, const int8_t *end);
+small_t microt_dsp_small_3x3, microt_dsp_small_5x5, microt_dsp_small_3x3_s2,
+    microt_dsp_small_3x3_s2_lead;
+
+static int32_t zero_pair(int32_t zero_point) {
+    return (int32_t)((uint32_t)(uint16_t)zero_point * 0x10001u);
+}
+
+// ---- PLANES -------------------------------------------------------------------------------------
+
+// Kernels by the outputs of a step, widest first.
+typedef struct _kernels_t {
+    plane_t *kernel[3];
+    int32_t outputs[3];
+} kernels_t;
+
+static kernels_t pick(int32_t kernel, int32_t stride) {
+    if (kernel == 5) {
+        return stride == 1
+            ? (kernels_t) {{microt_dsp_plane_5x5_s1_6, microt_dsp_plane_5x5_s1_2}, {6, 2}}
+            : (kernels_t) {{microt_dsp_plane_5x5_s2_6, microt_dsp_plane_5x5_s2_3,
+                            microt_dsp_plane_5x5_s2_2}, {6, 3, 2}};
+    }
+    return stride == 1
+        ? (kernels_t) {{microt_dsp_plane_7x7_s1_4, microt_dsp_plane_7x7_s1_2}, {4, 2}}
+        : (kernels_t) {{microt_dsp_plane_7x7_s2_6, microt_dsp_plane_7x7_s2_3,
+                        microt_dsp_plane_7x7_s2_2}, {6, 3, 2}};
+}
+
+// Words of weights of a channel.
+static int32_t plane_words(int32_t kernel, int32_t stride) {
+    return kernel == 3 ? 6 : stride == 1 ? kernel * (kernel - 1) : kernel * (kernel + 1) / 2;
+}
+
+// Single output columns, rows x channels of them: what the kernels' steps leave over. Odd columns
+// of stride 1 lie across words.
+static void single_column(microt_dsp_plane_t p, int32_t kernel, int32_t stride) {
+    const int32_t words = plane_words(kernel, stride), row = words / kernel;
+    for (; p.channels > 0; p.channels--) {
+        const int8_t *plane = p.plane;
+        int8_t *out = p.out;
+        for (int32_t y = 0; y < p.rows; y++) {
+            int32_t sum = p.records[0];
+            const int32_t *w = p.weights;
+            const int8_t *from = plane;
+            for (int32_t ky = 0; ky < kernel; ky++) {
+                const uint8_t *x = (const uint8_t *)from;
+                for (int32_t i = 0; i < (stride == 1 ? kernel / 2 : row); i++) {
+                    sum = smlad(microt_i32(x + 4 * i), w[i], sum);
+                }
+                if (stride == 1) {
+                    int16_t last;
+                    memcpy(&last, x + 2 * (kernel - 1), 2);
+                    sum = smlabt(last, w[row - 1], sum);
+                }
+                w += row;
+                from += PLANE_ROW;
+            }
+            *out = (int8_t)requantize_doubled(sum, p.records[1], p.records[2], p.records[3]);
+            out += p.row_pitch;
+            plane += stride * PLANE_ROW;
+        }
+        p.weights += words;
+        p.records += 4;
+        p.out++;
+        p.plane += PLANE_ROW / 4;
+    }
+}
+
+// rows x columns outputs of the 4 channels in the strip; plane stands at their first input.
+static void block_3x3(const microt_dsp_plane_t *block, int32_t rows, int32_t columns,
+    int32_t stride) {
+    plane_t *kernel = stride == 1 ? microt_dsp_plane_3x3_s1 : microt_dsp_plane_3x3_s2;
+    int32_t even = columns & ~1;
+    if (rows == 1) { // the kernels make pairs of rows
+        even = 0;
+    }
+    microt_dsp_plane_t p;
+    if (even != 0) {
+        p = *block;
+        p.rows = rows / 2;
+        p.steps = even / 2;
+        p.skip = 2 * p.row_pitch - even * p.pitch;
+        kernel(&p);
+        if (rows & 1) { // the last pair overlaps
+            p = *block;
+            p.out += (rows - 2) * p.row_pitch;
+            p.plane += (rows - 2) * stride * PLANE_ROW;
+            p.rows = 1;
+            p.steps = even / 2;
+            kernel(&p);
+        }
+    }
+    for (int32_t x = even; x < columns; x++) {
+        p = *block;
+        p.out += x * p.pitch;
+        p.plane += 2 * x * stride;
+        p.rows = rows;
+        single_column(p, 3, stride);
+    }
+}
+
+static void block_rows(const microt_dsp_plane_t *block, int32_t rows, int32_t columns,
+    int32_t kernel, int32_t stride) {
+    const kernels_t kernels = pick(kernel, stride);
+    microt_dsp_plane_t p;
+    int32_t x = 0;
+    for (int32_t i = 0; i < 3 && kernels.outputs[i] != 0; i++) {
+        const int32_t outputs = kernels.outputs[i];
+        int32_t steps = (columns - x) / outputs;
+        if (stride == 2 && outputs > 2 && (columns - x) % outputs == 1 && steps > 0) {
+            steps--; // 7 = 3 + 2 + 2, 4 = 2 + 2: no single column
+        }
+        if (steps > 0) {
+            p = *block;
+            p.out += x * p.pitch;
+            p.plane += 2 * x * stride;
+            p.rows = rows;
+            p.steps = steps;
+            p.skip = p.row_pitch - steps * outputs * p.pitch;
+            kernels.kernel[i](&p);
+            x += steps * outputs;
+        }
+    }
+    if (x < columns) {
+        p = *block;
+        p.out += x * p.pitch;
+        p.plane += 2 * x * stride;
+        p.rows = rows;
+        single_column(p, kernel, stride);
+    }
+}
+
+static void planes_layer(const microt_op_t *op, const int8_t *in, int8_t *out, int8_t *strip,
+    const microt_window_args_t *a) {
+    const int32_t kernel = a->kernel_h, stride = a->stride_h;
+    const int32_t height = op->in[0].h, width = op->in[0].w, channels = op->in[0].c;
+    const int32_t zeros = zero_pair(op->in[0].zero_point), words = plane_words(kernel, stride);
+    const int32_t block_columns = plane_columns(op->out.w, kernel, stride);
+    const int32_t strip_rows = plane_rows(op->out.h, kernel, stride);
+    // Pairs of stride 2 start at even columns of the plane, see depthwise.S.
+    const int32_t pad_left = a->pad_left + (stride == 2 ? a->pad_left & 1 : 0);
+
+    for (int32_t oy = 0; oy < op->out.h; oy += strip_rows) {
+        const int32_t rows = microt_min(strip_rows, op->out.h - oy);
+        const int32_t y = oy * stride - a->pad_top, in_rows = (rows - 1) * stride + kernel;
+        const int32_t top = microt_max(y, 0), bottom = microt_min(y + in_rows, height);
+        for (int32_t ox = 0; ox < op->out.w; ox += block_columns) {
+            const int32_t columns = microt_min(block_columns, op->out.w - ox);
+            const int32_t x = ox * stride - pad_left;
+            const int32_t in_columns = (columns - 1) * stride + kernel + pad_left - a->pad_left;
+            const int32_t left = microt_max(x, 0), right = microt_min(x + in_columns, width);
+            if (top > y || bottom < y + in_rows || left > x || right < x + in_columns) {
+                int32_t *word = (int32_t *)strip;
+                for (int32_t i = 0; i < in_rows * (PLANE_ROW / 16); i++) {
+                    word[0] = word[1] = word[2] = word[3] = zeros;
+                    word += 4;
+                }
+            }
+            const int32_t lead = left - x, span = right - left;
+            int8_t *place = strip + (top - y) * PLANE_ROW + 2 * (lead & ~1);
+            for (int32_t c = 0; c < channels; c += 4) {
+                if (channels - c < 4) {
+                    c = channels - 4; // overlaps the group before
+                }
+                const int8_t *from = in + (top * width + left) * channels + c;
+                const int32_t skip = (width - span) * channels;
+                if (lead & 1) {
+                    microt_dsp_gather_odd(from, place, channels, bottom - top, span, zeros, skip);
+                } else {
+                    microt_dsp_gather_even(from, place, channels, bottom - top, span, skip);
+                }
+                const microt_dsp_plane_t block = {
+                    .weights = (const int32_t *)op->weights + c * words,
+                    .records = (const int32_t *)op->requant + c * 4,
+                    .out = out + (oy * op->out.w + ox) * channels + c,
+                    .pitch = channels,
+                    .plane = strip,
+                    .row_pitch = op->out.w * channels,
+                    .channels = 4,
+                };
+                if (kernel == 3) {
+                    block_3x3(&block, rows, columns, stride);
+                } else {
+                    block_rows(&block, rows, columns, kernel, stride);
+                }
+            }
+        }
+    }
+}
+
+// ---- SMALL --------------------------------------------------------------------------------------
+
+static void small_layer(const microt_op_t *op, const int8_t *in, int8_t *out,
+    const microt_window_args_t *a) {
+    small_t *kernel = a->kernel_h == 5 ? microt_dsp_small_5x5
+        : a->stride_h == 1 ? microt_dsp_small_3x3
+        : a->pad_top == 1 ? microt_dsp_small_3x3_s2_lead : microt_dsp_small_3x3_s2;
+    kernel(in, (const int32_t *)op->weights, out, op->in[0].c, zero_pair(op->in[0].zero_point),
+        in + op->in[0].c);
+}
+
+// ---- layout 0: any stride, dilation, padding, kernel and requantisation; multiplier 1 -----------
+
+static void plain_layer(const microt_op_t *op, const int8_t *in, int8_t *out,
+    const microt_window_args_t *a) {
+    const microt_tensor_t *shape = &op->in[0];
+    const int32_t channels = shape->c, zeros = zero_pair(shape->zero_point);
+    const int32_t step = a->dilation_w * channels;
+    for (int32_t oy = 0; oy < op->out.h; oy++) {
+        const microt_window_t wy =
+            microt_window(oy, a->stride_h, a->pad_top, a->kernel_h, a->dilation_h, shape->h);
+        for (int32_t ox = 0; ox < op->out.w; ox++) {
+            const microt_window_t wx =
+                microt_window(ox, a->stride_w, a->pad_left, a->kernel_w, a->dilation_w, shape->w);
+            int32_t c = 0;
+            for (; c + 4 <= channels; c += 4) {
+                int32_t sum0 = 0, sum1 = 0, sum2 = 0, sum3 = 0;
+                for (int32_t ky = wy.first; ky < wy.end; ky++) {
+                    const int8_t *x = in + c + ((wy.at + ky * a->dilation_h) * shape->w + wx.at
+                        + wx.first * a->dilation_w) * channels;
+                    const int8_t *w = op->weights + c + (ky * a->kernel_w + wx.first) * channels;
+                    for (int32_t kx = wx.first; kx < wx.end; kx++) {
+                        const uint32_t xs = microt_u32((const uint8_t *)x);
+                        const uint32_t ws = microt_u32((const uint8_t *)w);
+                        const int32_t x02 = ssub16(sxtb16(xs), zeros), w02 = sxtb16(ws);
+                        const int32_t x13 = ssub16(sxtb16_high(xs), zeros), w13 = sxtb16_high(ws);
+                        sum0 = smlabb(x02, w02, sum0);
+                        sum1 = smlabb(x13, w13, sum1);
+                        sum2 = smlatt(x02, w02, sum2);
+                        sum3 = smlatt(x13, w13, sum3);
+                        x += step;
+                        w += channels;
+                    }
+                }
+                out[c] = microt_finish(op, c, sum0, a->low, a->high);
+                out[c + 1] = microt_finish(op, c + 1, sum1, a->low, a->high);
+                out[c + 2] = microt_finish(op, c + 2, sum2, a->low, a->high);
+                out[c + 3] = microt_finish(op, c + 3, sum3, a->low, a->high);
+            }
+            for (; c < channels; c++) {
+                int32_t sum = 0;
+                for (int32_t ky = wy.first; ky < wy.end; ky++) {
+                    const int8_t *x = in + c + ((wy.at + ky * a->dilation_h) * shape->w + wx.at
+                        + wx.first * a->dilation_w) * channels;
+                    const int8_t *w = op->weights + c + (ky * a->kernel_w + wx.first) * channels;
+                    for (int32_t kx = wx.first; kx < wx.end; kx++) {
+                        sum += (*x - shape->zero_point) * *w;
+                        x += step;
+                        w += channels;
+                    }
+                }
+                out[c] = microt_finish(op, c, sum, a->low, a->high);
+            }
+            out += channels;
+        }
+    }
+}
+
+void microt_dsp_depthwise_conv_2d(const microt_op_t *op, uint8_t *arena, unsigned layout,
+    uint8_t *scratch) {
+    const microt_window_args_t a = microt_window_args(op);
+    const int8_t *in = microt_data(&op->in[0], arena); // (h, w, c)
+    int8_t *out = microt_data(&op->out, arena);
+    if (layout == MICROT_DSP_PLANES) {
+        planes_layer(op, in, out, (int8_t *)scratch, &a);
+    } else if (layout == MICROT_DSP_SMALL) {
+        small_layer(op, in, out, &a);
+    } else if (op->in[0].c == op->out.c) {
+        plain_layer(op, in, out, &a);
+        return; // clamped already
+    } else {
+        microt_ref_depthwise_conv_2d(op, arena); // multiplier above 1
+        return;
+    }
+    microt_dsp_clamp(out, op->out.h * op->out.w * op->out.c, a.low, a.high);
+}
+
+#endif

@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: MIT
+//
+// What each layout needs: scratch, section sizes, shapes. The host writes layouts by the same
+// rules; the decoder refuses files that break them.
+
+#include "shapes.h"
+
+static uint32_t round16(uint32_t n) {
+    return (n + 15) & ~(uint32_t)15;
+}
+
+static uint32_t conv_scratch(const microt_op_t *op, unsigned layout) {
+    const microt_window_args_t a = microt_window_args(op);
+    const int32_t pixels = op->out.h * op->out.w;
+    const int32_t tiles = microt_min(pixels / 4, BLOCK_TILES);
+    if (layout == MICROT_DSP_NARROW) {
+        return (uint32_t)(tiles * 8 * op->in[0].c);
+    }
+    if (layout == MICROT_DSP_FIRST) {
+        return round16((uint32_t)(tiles * FIRST_TILE + 3 * op->in[0].w));
+    }
+    if (layout == MICROT_DSP_WIDE) {
+        const int32_t depth = wide_depth(op, &a), block = wide_tiles(pixels, depth);
+        return (uint32_t)(microt_max(block, 1) * 8 * depth + (block != 0 ? 4 * depth : 0)
+            + (wide_direct(op, &a) ? 0 : 4 * depth));
+    }
+    const uint32_t taps = (uint32_t)(a.kernel_h * a.kernel_w);
+    const uint32_t all = taps * (uint32_t)op->in[0].c;
+    return round16(2 * all + 15) + round16(all + op->weights_size / (uint32_t)op->out.c);
+}
+
+uint32_t microt_dsp_scratch(const microt_op_t *op, unsigned layout) {
+    switch (op->code) {
+        case MICROT_CONV_2D:
+            return conv_scratch(op, layout);
+        case MICROT_DEPTHWISE_CONV_2D:
+            if (layout == MICROT_DSP_PLANES) {
+                const microt_window_args_t a = microt_window_args(op);
+                const int32_t rows = plane_rows(op->out.h, a.kernel_h, a.stride_h);
+                return (uint32_t)(((rows - 1) * a.stride_h + a.kernel_h) * PLANE_ROW);
+            }
+            return 0;
+        case MICROT_FULLY_CONNECTED:
+            return round16(2 * (op->weights_size / (uint32_t)op->out.c) + 6);
+        case MICROT_ADD:
+            return ADD_TABLES;
+        default:
+            return 0;
+    }
+}
+
+static const char *check_conv(const microt_op_t *op, unsigned layout) {
+    const microt_window_args_t a = microt_window_args(op);
+    const uint32_t channels = (uint32_t)op->out.c, pairs = (channels + 1) / 2;
+    const uint32_t depth_in = (uint32_t)op->in[0].c;
+    const int32_t pixels = op->out.h * op->out.w;
+    uint32_t weights;
+    if (channels < 2) {
+        return "CONV_2D: expected at least 2 output channels in this layout";
+    }
+    if (layout == MICROT_DSP_NARROW) {
+        if (!wide_direct(op, &a) || depth_in > 32 || pixels < 4) {
+            return "CONV_2D layout 16: expected 1x1, stride 1, no padding, 8, 16, 24 or 32 inputs, "
+                   "4 pixels or more";
+        }
+        weights = channels * depth_in;
+    } else if (layout == MICROT_DSP_FIRST) {
+        if (a.kernel_h != 3 || a.kernel_w != 3 || depth_in != 3 || a.stride_h != a.stride_w
+            || a.dilation_h != 1 || a.dilation_w != 1 || pixels < 4) {
+            return "CONV_2D layout 18: expected 3x3, 3 inputs, equal strides, no dilation, "
+                   "4 pixels or more";
+        }
+        weights = channels * 28;
+    } else {
+        if (pixels < 3) {
+            return "CONV_2D layout 17: expected 3 pixels or more";
+        }
+        weights = pairs * 2 * (uint32_t)wide_depth(op, &a);
+    }
+    if (op->weights_size != weights || op->requant_size != pairs * 32 || op->bias_size != 0) {
+        return "CONV_2D: section sizes do not fit the layout";
+    }
+    return NULL;
+}
+
+static const char *check_depthwise(const microt_op_t *op, unsigned layout) {
+    const microt_window_args_t a = microt_window_args(op);
+    const uint32_t channels = (uint32_t)op->out.c;
+    const int32_t k = a.kernel_h, s = a.stride_h;
+    if (op->in[0].c != op->out.c || a.kernel_w != k || a.stride_w != s || a.dilation_h != 1
+        || a.dilation_w != 1 || (k != 3 && k != 5 && k != 7) || (s != 1 && s != 2)) {
+        return "DEPTHWISE_CONV_2D: expected 3x3, 5x5 or 7x7, stride 1 or 2, no dilation, "
+               "multiplier 1 in this layout";
+    }
+    uint32_t words, requant;
+    if (layout == MICROT_DSP_PLANES) {
+        if (channels < 4) {
+            return "DEPTHWISE_CONV_2D layout 19: expected 4 channels or more";
+        }
+        words = (uint32_t)(k == 3 ? 6 : s == 1 ? k * (k - 1) : k * (k + 1) / 2);
+        requant = 16 * channels;
+    } else {
+        const bool around = a.pad_top == k / 2 && a.pad_left == k / 2 && s == 1
+            && op->in[0].h == 3 && op->in[0].w == 3 && k <= 5;
+        const bool halved = s == 2 && k == 3 && op->in[0].h == 6 && op->in[0].w == 6
+            && a.pad_top == a.pad_left && a.pad_top <= 1;
+        if (op->out.h != 3 || op->out.w != 3 || (!around && !halved)) {
+            return "DEPTHWISE_CONV_2D layout 20: expected an output plane of 3x3 from 3x3 or 6x6";
+        }
+        words = k == 3 ? 10 : 24;
+        requant = 0;
+    }
+    if (op->weights_size != 4 * words * channels || op->requant_size != requant
+        || op->bias_size != 0) {
+        return "DEPTHWISE_CONV_2D: section sizes do not fit the layout";
+    }
+    return NULL;
+}
+
+const char *microt_dsp_check(const microt_op_t *op, unsigned layout) {
+    if (layout == 0) {
+        return NULL;
+    }
+    if (op->code == MICROT_CONV_2D && layout >= MICROT_DSP_NARROW && layout <= MICROT_DSP_FIRST) {
+        return check_conv(op, layout);
+    }
+    if (op->code == MICROT_DEPTHWISE_CONV_2D
+        && (layout == MICROT_DSP_PLANES || layout == MICROT_DSP_SMALL)) {
+        return check_depthwise(op, layout);
+    }
+    return "expected a weight layout that this operator has";
+}

@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: MIT
+//
+// How the kernels cut layers into blocks: what microt_dsp_scratch and the kernels must agree on.
+
+#ifndef MICROT_KERNELS_DSP_SHAPES_H
+#define MICROT_KERNELS_DSP_SHAPES_H
+
+#include "dsp.h"
+
+#define BLOCK_TILES (18) // tiles of 4 pixels in a block at most
+#define BLOCK_BYTES (9216) // of expanded inputs in a block of WIDE at most
+#define WIDE_TILES (8) // WIDE's buffered weights pay from this many tiles
+#define FIRST_TILE (224) // bytes of a tile: 28 taps x 4 pixels x 2
+#define PLANE_ROW (256) // bytes of a row of 4 channels
+#define PLANE_ROWS (29) // rows of a strip at most
+#define PLANE_COLUMNS (32) // values of a channel in a row
+#define ADD_TABLES (2048) // 2 x i32[256]
+
+// The arguments of CONV_2D and DEPTHWISE_CONV_2D, in the file's order.
+typedef struct _microt_window_args_t {
+    int32_t stride_h, stride_w, dilation_h, dilation_w;
+    int32_t pad_top, pad_left, pad_bottom, pad_right;
+    int32_t low, high;
+    int32_t kernel_h, kernel_w;
+} microt_window_args_t;
+
+static inline microt_window_args_t microt_window_args(const microt_op_t *op) {
+    microt_window_args_t a;
+    memcpy(&a, op->args, sizeof(a));
+    return a;
+}
+
+static inline int32_t microt_min(int32_t a, int32_t b) {
+    return a < b ? a : b;
+}
+
+static inline int32_t microt_max(int32_t a, int32_t b) {
+    return a > b ? a : b;
+}
+
+// WIDE: taps padded to whole steps.
+static inline int32_t wide_depth(const microt_op_t *op, const microt_window_args_t *a) {
+    return (a->kernel_h * a->kernel_w * op->in[0].c + 7) & ~7;
+}
+
+// WIDE: the inputs of a pixel are already where the kernel wants them.
+static inline bool wide_direct(const microt_op_t *op, const microt_window_args_t *a) {
+    return a->kernel_h == 1 && a->kernel_w == 1 && a->stride_h == 1 && a->stride_w == 1
+        && !(a->pad_top | a->pad_left | a->pad_bottom | a->pad_right) && op->in[0].c % 8 == 0;
+}
+
+// WIDE: tiles in a block of buffered weights, 0 when tile by tile is better.
+static inline int32_t wide_tiles(int32_t pixels, int32_t depth) {
+    const int32_t tiles = pixels / 4;
+    const int32_t most = microt_min(BLOCK_TILES, BLOCK_BYTES / (8 * depth));
+    if (tiles < WIDE_TILES || most < WIDE_TILES) {
+        return 0;
+    }
+    const int32_t blocks = (tiles + most - 1) / most;
+    return (tiles + blocks - 1) / blocks; // at least 5
+}
+
+// PLANES: output columns of a block, its inputs fit a row of a strip.
+static inline int32_t plane_columns(int32_t columns, int32_t kernel, int32_t stride) {
+    const int32_t most = stride == 1
+        ? PLANE_COLUMNS - kernel + 1
+        : (PLANE_COLUMNS / 2 - (kernel + 1) / 2 + 1) & ~1;
+    const int32_t blocks = (columns + most - 1) / most;
+    return ((columns + blocks - 1) / blocks + 1) & ~1;
+}
+
+// PLANES: output rows of a strip, even when there is more than one strip.
+static inline int32_t plane_rows(int32_t rows, int32_t kernel, int32_t stride) {
+    const int32_t most = ((PLANE_ROWS - kernel) / stride + 1) & ~1;
+    const int32_t strips = (rows + most - 1) / most;
+    return strips == 1 ? rows : ((rows + strips - 1) / strips + 1) & ~1;
+}
+
+#endif // MICROT_KERNELS_DSP_SHAPES_H

@@ -1,0 +1,326 @@
+# SPDX-License-Identifier: MIT
+"""Weight layouts of the DSP kernels, chosen and written ahead of time.
+
+The head of ``device/cmodules/microt/engine/kernels/dsp/dsp.h`` says what each layout is;
+``shapes.h`` and ``layouts.c`` there hold the same rules in C. Functions take plain numbers and NumPy
+arrays, so the compiler and the tests can both use them:
+
+    layout = choose_conv(window, weights, bias, multiplier, shift, ...)
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+PLAIN = 0
+NARROW = 16
+WIDE = 17
+FIRST = 18
+PLANES = 19
+SMALL = 20
+
+BLOCK_TILES = 18
+BLOCK_BYTES = 9216
+WIDE_TILES = 8
+FIRST_TILE = 224
+PLANE_ROW = 256
+PLANE_ROWS = 29
+ADD_TABLES = 2048
+
+
+@dataclass(frozen=True)
+class Window:
+    """Geometry of a CONV_2D or DEPTHWISE_CONV_2D; pairs are (vertical, horizontal).
+
+    Attributes:
+        inputs: (h, w, c). outputs: (h, w, c).
+        pads: (top, left, bottom, right).
+    """
+
+    inputs: tuple[int, int, int]
+    outputs: tuple[int, int, int]
+    kernel: tuple[int, int]
+    stride: tuple[int, int] = (1, 1)
+    dilation: tuple[int, int] = (1, 1)
+    pads: tuple[int, int, int, int] = (0, 0, 0, 0)
+
+    @property
+    def pixels(self) -> int:
+        return self.outputs[0] * self.outputs[1]
+
+
+@dataclass(frozen=True)
+class Requant:
+    """What follows the sums, per output channel: bias i32, multiplier i32, shift i32 (left > 0)."""
+
+    bias: np.ndarray
+    multiplier: np.ndarray
+    shift: np.ndarray
+    zero_in: int
+    zero_out: int
+
+
+@dataclass(frozen=True)
+class Laid:
+    """An op's constants as the file holds them, and the scratch its kernel needs (bytes)."""
+
+    layout: int
+    weights: bytes
+    bias: bytes
+    requant: bytes
+    scratch: int
+    why: str = field(default="", compare=False)
+
+
+def _round(n: int, to: int) -> int:
+    return -(-n // to) * to
+
+
+# ---- requantisation
+
+
+def records(sums: np.ndarray, requant: Requant, *, fold: np.ndarray) -> np.ndarray | None:
+    """The constants of REQUANTIZE: i32 (channels, 4) = bias, m, round, e; bias doubled.
+
+    Args:
+        sums: largest size of each channel's sum, bias included.
+        fold: i64 (channels,), what to add to the bias (the input's zero point).
+
+    Returns:
+        None when a channel does not fit: left shift or none, or too large sums.
+    """
+    bias = requant.bias.astype(np.int64) + fold
+    multiplier = requant.multiplier.astype(np.int64)
+    e = -requant.shift.astype(np.int64)
+    largest = (sums * multiplier + (1 << 30)) >> 31
+    # A channel whose scaled sums stay below one half gives the zero point: any small shift does.
+    dead = (e >= 1) & (largest < (1 << np.maximum(e - 1, 0)))
+    multiplier = np.where(dead, 0, multiplier)
+    largest = np.where(dead, 0, largest)
+    e = np.where(dead, 1, e)
+    if (e < 1).any() or (e > 30).any():
+        return None
+    half = (1 << (e - 1)) + requant.zero_out * (1 << e)
+    fits = (np.abs(half) + largest + 2 < 1 << 31) & (2 * sums < 1 << 31)
+    if not fits.all() or (np.abs(2 * bias) >= 1 << 31).any():
+        return None
+    return np.stack([2 * bias, multiplier, half, e], axis=1).astype(np.int32)
+
+
+def _largest(weights: np.ndarray, requant: Requant) -> np.ndarray:
+    """weights: (channels, taps). Largest size of each sum over all int8 inputs."""
+    span = max(127 - requant.zero_in, 128 + requant.zero_in)
+    return np.abs(weights.astype(np.int64)).sum(axis=1) * span + np.abs(
+        requant.bias.astype(np.int64)
+    )
+
+
+# ---- CONV_2D
+
+
+def _is_direct(window: Window) -> bool:
+    return (
+        window.kernel == (1, 1)
+        and window.stride == (1, 1)
+        and window.pads == (0, 0, 0, 0)
+        and window.inputs[2] % 8 == 0
+    )
+
+
+def _depth(window: Window) -> int:
+    return _round(window.kernel[0] * window.kernel[1] * window.inputs[2], 8)
+
+
+def _wide_tiles(pixels: int, depth: int) -> int:
+    tiles = pixels // 4
+    most = min(BLOCK_TILES, BLOCK_BYTES // (8 * depth))
+    if tiles < WIDE_TILES or most < WIDE_TILES:
+        return 0
+    blocks = -(-tiles // most)
+    return -(-tiles // blocks)
+
+
+def conv_scratch(window: Window, layout: int, channel_bytes: int) -> int:
+    """channel_bytes: bytes of weights of an output channel, read in layout 0 only."""
+    tiles = min(window.pixels // 4, BLOCK_TILES)
+    channels = window.inputs[2]
+    if layout == NARROW:
+        return tiles * 8 * channels
+    if layout == FIRST:
+        return _round(tiles * FIRST_TILE + 3 * window.inputs[1], 16)
+    if layout == WIDE:
+        depth = _depth(window)
+        block = _wide_tiles(window.pixels, depth)
+        buffer = 4 * depth if block else 0
+        patch = 0 if _is_direct(window) else 4 * depth
+        return max(block, 1) * 8 * depth + buffer + patch
+    taps = window.kernel[0] * window.kernel[1] * channels
+    return _round(2 * taps + 15, 16) + _round(taps + channel_bytes, 16)
+
+
+def _conv_layout(window: Window, groups: int) -> int:
+    square = window.stride[0] == window.stride[1]
+    channels = window.inputs[2]
+    if groups != 1 or window.outputs[2] < 2 or window.pixels < 3:
+        return PLAIN
+    if window.kernel == (3, 3) and channels == 3 and square and window.dilation == (1, 1):
+        if window.pixels >= 4:
+            return FIRST
+    if _is_direct(window) and channels <= 32 and window.pixels >= 12:
+        return NARROW
+    return WIDE
+
+
+def _pairs(channels: int) -> np.ndarray:
+    """(pairs, 2) output channels; the last pair of an odd number overlaps the one before."""
+    pairs = [(c, c + 1) for c in range(0, channels - 1, 2)]
+    if channels % 2:
+        pairs.append((channels - 2, channels - 1))
+    return np.array(pairs)
+
+
+def lay_out_conv(window: Window, weights: np.ndarray, requant: Requant) -> Laid:
+    """weights: i8 (cout, kh, kw, cin / groups)."""
+    flat = weights.reshape(len(weights), -1)
+    groups = window.inputs[2] // weights.shape[3]
+    layout = _conv_layout(window, groups)
+    why = "" if layout else "groups, a single output channel or fewer than 3 pixels"
+    if layout:
+        fold = -requant.zero_in * flat.astype(np.int64).sum(axis=1)
+        record = records(_largest(flat, requant), requant, fold=fold)
+        if record is None:
+            layout, why = PLAIN, "a channel's scale is 0.5 or more, or its sums are too large"
+    if not layout:
+        return _plain(weights, requant, conv_scratch(window, PLAIN, flat.shape[1]), why)
+    pairs = _pairs(len(flat))
+    a, b = record[pairs[:, 0]], record[pairs[:, 1]]
+    merged = np.stack([a[:, 0], b[:, 0], *a[:, 1:].T, *b[:, 1:].T], axis=1)
+    if layout == NARROW:
+        laid = flat
+    elif layout == FIRST:
+        rows = flat.reshape(-1, 3, 9)
+        last = np.zeros((len(flat), 4), np.int8)
+        last[:, :3] = rows[:, [0, 2, 1], 8]
+        laid = np.concatenate([rows[:, :, :8].reshape(len(flat), 24), last], axis=1)
+    else:
+        padded = np.zeros((len(flat), _depth(window)), np.int8)
+        padded[:, : flat.shape[1]] = flat
+        # (pair, quad, [A, B], [0, 1, 2, 3]) -> A0 B0 A2 B2 A1 B1 A3 B3
+        quads = padded[pairs].reshape(len(pairs), 2, -1, 4).transpose(0, 2, 3, 1)
+        laid = quads[:, :, [0, 2, 1, 3], :]
+    return Laid(
+        layout,
+        laid.astype(np.int8).tobytes(),
+        b"",
+        merged.astype("<i4").tobytes(),
+        conv_scratch(window, layout, 0),
+    )
+
+
+def _plain(weights: np.ndarray, requant: Requant, scratch: int, why: str) -> Laid:
+    scale = np.stack([requant.multiplier, requant.shift], axis=1)
+    return Laid(
+        PLAIN,
+        weights.astype(np.int8).tobytes(),
+        requant.bias.astype("<i4").tobytes(),
+        scale.astype("<i4").tobytes(),
+        scratch,
+        why,
+    )
+
+
+# ---- DEPTHWISE_CONV_2D
+
+
+def _plane_rows(rows: int, kernel: int, stride: int) -> int:
+    most = (PLANE_ROWS - kernel) // stride + 1 & ~1
+    strips = -(-rows // most)
+    return rows if strips == 1 else (-(-rows // strips) + 1) & ~1
+
+
+def _is_small(window: Window) -> bool:
+    h, w, _ = window.inputs
+    top, left = window.pads[:2]
+    k, s = window.kernel[0], window.stride[0]
+    if window.outputs[:2] != (3, 3) or k > 5:
+        return False
+    if s == 1:
+        return (h, w) == (3, 3) and top == left == k // 2
+    return k == 3 and (h, w) == (6, 6) and top == left and top <= 1
+
+
+def _depthwise_layout(window: Window, multiplier: int) -> int:
+    k, s = window.kernel[0], window.stride[0]
+    if (
+        multiplier != 1
+        or window.kernel[1] != k
+        or window.stride[1] != s
+        or window.dilation != (1, 1)
+        or k not in (3, 5, 7)
+        or s not in (1, 2)
+    ):
+        return PLAIN
+    if _is_small(window):
+        return SMALL
+    return PLANES if window.inputs[2] >= 4 else PLAIN
+
+
+def _pair_columns(kernel: int, stride: int, layout: int, pad_left: int) -> list[int]:
+    """First taps of the pairs of a row of weights; taps outside the kernel are 0."""
+    if stride == 2 and layout == PLANES:
+        return list(range(-(pad_left & 1), kernel, 2))
+    if kernel == 3:
+        return [0, 1]
+    return [0, 2, 1, 3] if kernel == 5 else [0, 2, 4, 1, 3, 5]
+
+
+def depthwise_scratch(window: Window, layout: int) -> int:
+    if layout != PLANES:
+        return 0
+    rows = _plane_rows(window.outputs[0], window.kernel[0], window.stride[0])
+    return ((rows - 1) * window.stride[0] + window.kernel[0]) * PLANE_ROW
+
+
+def lay_out_depthwise(window: Window, weights: np.ndarray, requant: Requant) -> Laid:
+    """weights: i8 (kh, kw, cout)."""
+    multiplier = window.outputs[2] // window.inputs[2]
+    layout = _depthwise_layout(window, multiplier)
+    why = "" if layout else "kernel, stride, dilation, multiplier or fewer than 4 channels"
+    if layout:
+        flat = weights.reshape(-1, weights.shape[2]).T
+        sums = flat.astype(np.int64).sum(axis=1)
+        fold = 0 * sums if layout == SMALL else -requant.zero_in * sums
+        record = records(_largest(flat, requant), requant, fold=fold)
+        if record is None:
+            layout, why = PLAIN, "a channel's scale is 0.5 or more, or its sums are too large"
+    if not layout:
+        return _plain(weights, requant, 0, why)
+    k, s = window.kernel[0], window.stride[0]
+    padded = np.zeros((k, k + 2, weights.shape[2]), np.int16)
+    padded[:, 1:-1] = 2 * weights.astype(np.int16)
+    columns = np.array(_pair_columns(k, s, layout, window.pads[1])) + 1
+    pairs = np.stack([padded[:, columns], padded[:, columns + 1]], axis=2)
+    words = pairs.transpose(3, 0, 1, 2).reshape(weights.shape[2], -1).astype("<i2")
+    if layout == SMALL:
+        laid = np.concatenate([words.view("<i4"), record.astype("<i4")], axis=1)
+        return Laid(layout, laid.tobytes(), b"", b"", 0)
+    return Laid(
+        layout,
+        words.tobytes(),
+        b"",
+        record.astype("<i4").tobytes(),
+        depthwise_scratch(window, layout),
+    )
+
+
+# ---- operators of layout 0
+
+
+def fully_connected_scratch(depth: int) -> int:
+    return _round(2 * depth + 6, 16)
+
+
+def add_scratch() -> int:
+    return ADD_TABLES
