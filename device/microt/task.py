@@ -14,6 +14,9 @@ from microt.heads.rows import Rows
 from microt.store import snapshot
 from microt.store.journal import LABEL_BYTES, Journal
 
+RECORD_BYTES = 80  # at most, around the embeddings of a sample
+REASONS = {28: "no space left", 30: "read-only"}  # where errno.errorcode has no name
+
 Result = namedtuple("Result", ("label", "confidence", "exit", "scores"))
 
 
@@ -323,22 +326,15 @@ class Task:
         return MemoryError("%s: about %d bytes needed, %d free; %s" % (verb, need, gc.mem_free(), self._kept()))
 
     def _not_written(self, verb, error, path=None):
+        need = self._journal.size + RECORD_BYTES
+        if path:
+            need = sum(4 * (len(h.weights) + len(h.bias)) for h in self._heads) + RECORD_BYTES
         path = path or self._journal.path
-        need = self._journal.size + 80
-        if verb == "save":
-            need = sum(4 * (len(h.weights) + len(h.bias)) for h in self._heads) + 512
-        name = getattr(errno, "errorcode", {}).get(error.errno, "")
+        why = REASONS.get(error.errno) or errno.errorcode.get(error.errno, "error %s" % error.errno)
         return OSError(
             error.errno,
             "%s: %s cannot be written (%s): %d bytes needed, %s free; %s"
-            % (
-                verb,
-                path,
-                name or "OSError %s" % error.errno,
-                need,
-                free_bytes(path),
-                self._kept(),
-            ),
+            % (verb, path, why, need, free_bytes(path), self._kept()),
         )
 
     def _note(self, text):

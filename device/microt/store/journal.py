@@ -56,6 +56,7 @@ SAMPLE = 1
 FORGET = 2
 TIME_SIZE = 4
 LABEL_BYTES = 64
+ENOSPC = 28  # MicroPython's errno does not name it
 SCAN = 512  # bytes looked through at a time for the next good record
 
 
@@ -268,7 +269,7 @@ def next_mark(file, position, size):
 def write_all(file, data):
     """Writes `data` and returns its length; OSError (ENOSPC) when not all of it went."""
     if file.write(data) != len(data):
-        raise OSError(errno.ENOSPC)
+        raise OSError(ENOSPC)
     return len(data)
 
 

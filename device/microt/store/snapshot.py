@@ -34,7 +34,7 @@ import struct
 from array import array
 
 from microt.heads import Head
-from microt.store.journal import make_folder, short_hash, write_all
+from microt.store.journal import ENOSPC, make_folder, short_hash, write_all
 
 MAGIC = b"MTS\0"
 VERSION = 1
@@ -108,7 +108,7 @@ def save(path, snapshot, identity):
             write_all(file, struct.pack(HEADER, *fields))
             for piece in pieces:
                 if file.write(piece) != byte_length(piece):
-                    raise OSError(errno.ENOSPC)
+                    raise OSError(ENOSPC)
             file.flush()
     except OSError:
         remove(new)
@@ -149,9 +149,9 @@ def read(name, file, identity):
     head = file.read(HEADER_SIZE)
     if len(head) < HEADER_SIZE:
         raise ValueError("%s: expected at least %d bytes, got %d" % (name, HEADER_SIZE, size))
-    (magic, version, _, file_size, crc, found, covered, classes, count, kind, ratio, points, _,
+    (magic, version, header_size, file_size, crc, found, covered, classes, count, kind, ratio, points, _,
      label_bytes) = struct.unpack(HEADER, head)  # fmt: skip
-    if magic != MAGIC or version != VERSION:
+    if (magic, version, header_size) != (MAGIC, VERSION, HEADER_SIZE):
         raise ValueError("%s: not a snapshot of version %d" % (name, VERSION))
     if file_size != size:
         raise ValueError("%s: expected %d bytes, got %d" % (name, file_size, size))

@@ -1,0 +1,226 @@
+# SPDX-License-Identifier: MIT
+# ruff: noqa: B904, B905
+# The sample journal: append, reopen, forget; torn tails of every length, every byte damaged, a power
+# cut at every write, a full flash. On a LittleFS (and a FAT) of its own in RAM.
+
+try:
+    import errno
+    import gc
+
+    import vfs
+    from microt.store import journal as j
+
+except ImportError:
+    print("SKIP needs microt and vfs")
+    raise SystemExit
+if not hasattr(vfs, "VfsLfs2"):
+    print("SKIP needs vfs.VfsLfs2")
+    raise SystemExit
+
+SIZE = 20
+ID = bytes(range(32))
+PATH = "/jt/task/journal.bin"
+
+
+class Disk:
+    # a flash that can lose its power: after `left` writes each one fails
+    def __init__(self, block_size, blocks):
+        self.block_size = block_size
+        self.data = bytearray(block_size * blocks)
+        self.left = None
+
+    def readblocks(self, n, buf, off=0):
+        at = n * self.block_size + off
+        buf[:] = memoryview(self.data)[at : at + len(buf)]
+
+    def writeblocks(self, n, buf, off=None):
+        if self.left is not None:
+            if not self.left:
+                return -errno.EIO
+            self.left -= 1
+        at = n * self.block_size + (off or 0)
+        self.data[at : at + len(buf)] = buf
+
+    def ioctl(self, op, arg):
+        if op == 4:
+            return len(self.data) // self.block_size
+        if op == 5:
+            return self.block_size
+        if op == 6:
+            return 0
+
+
+def mount(disk, kind=vfs.VfsLfs2, fresh=True):
+    if fresh:
+        kind.mkfs(disk)
+    try:
+        vfs.umount("/jt")
+    except OSError:
+        pass
+    vfs.mount(kind(disk), "/jt")
+
+
+def put(journal, label, value):
+    journal.buffer[:] = bytes([value]) * SIZE
+    journal.append(label)
+
+
+def content(journal):
+    # ((label, value), ...), every embedding checked to be whole
+    buffer = bytearray(SIZE)
+    found = []
+    for _, row in journal.embeddings(buffer):
+        assert buffer == bytes([buffer[0]]) * SIZE
+        found.append((journal.labels[row], buffer[0]))
+    return found
+
+
+def read(path=PATH):
+    with open(path, "rb") as file:
+        return file.read()
+
+
+def write(data, path=PATH):
+    with open(path, "wb") as file:
+        file.write(data)
+
+
+def fresh():
+    return j.Journal(PATH, ID, SIZE)
+
+
+def ordinary(kind, disk):
+    mount(disk, kind)
+    journal = fresh()
+    assert not len(journal) and journal.labels == [] and content(journal) == []
+    taught = [("apple", 1), ("pear", 2), ("apple", 3), ("äö", 4), ("pear", 5)]
+    for label, value in taught:
+        put(journal, label, value)
+    for each in (journal, fresh()):
+        assert content(each) == taught
+        assert each.labels == ["apple", "pear", "äö"] and each.count(0) == 2
+        assert each.tail == 0 and each.damage == []
+    journal.forget("apple")
+    put(journal, "plum", 6)
+    put(journal, "apple", 7)
+    left = [t for t in taught if t[0] != "apple"] + [("plum", 6), ("apple", 7)]
+    for each in (journal, fresh()):
+        assert content(each) == left
+        assert each.labels == ["pear", "äö", "plum", "apple"]
+        assert [each.born(label, None) for label in each.labels + ["kiwi"]] == [1, 3, 6, 7, None]
+
+
+ordinary(vfs.VfsLfs2, Disk(512, 40))
+if hasattr(vfs, "VfsFat"):
+    ordinary(vfs.VfsFat, Disk(512, 100))
+print("append, forget, reopen")
+
+disk = Disk(512, 40)
+mount(disk)
+journal = fresh()
+taught = [("apple", 1), ("pear", 0xA5), ("apple", 3), ("fig", 4)]
+ends = []
+for label, value in taught:
+    put(journal, label, value)
+    ends.append(journal._end)
+whole = read()
+assert len(whole) == ends[-1]
+for length in range(len(whole) + 1):
+    gc.collect()
+    write(whole[:length])
+    journal = fresh()
+    kept = [t for t, end in zip(taught, ends) if end <= length]
+    assert content(journal) == kept, length
+    good = ([0] if length < j.HEADER_SIZE else [j.HEADER_SIZE]) + [e for e in ends if e <= length]
+    assert journal.tail == length - good[-1] and journal.damage == [], length
+    put(journal, "new", 9)
+    again = fresh()
+    assert content(again) == content(journal) == kept + [("new", 9)], length
+    # what was cut off may stick out behind the new record; it never comes back
+    put(again, "newer", 10)
+    assert content(fresh()) == kept + [("new", 9), ("newer", 10)], length
+print("torn at each of %d lengths" % (len(whole) + 1))
+
+for at in range(len(whole)):
+    gc.collect()
+    broken = bytearray(whole)
+    broken[at] ^= 0x55
+    write(broken)
+    if at < j.HEADER_SIZE:
+        try:
+            fresh()
+            raise AssertionError(at)
+        except ValueError as error:
+            assert PATH in str(error), error
+        assert read() == broken, "a file that is refused stays as it is"
+        continue
+    journal = fresh()
+    hit = [i for i in range(4) if at < ends[i]][0]
+    assert content(journal) == [t for i, t in enumerate(taught) if i != hit], at
+    if hit == 3:
+        assert journal.damage == [] and journal.tail == ends[3] - ends[2]
+    else:
+        assert journal.damage == [(ends[hit - 1] if hit else j.HEADER_SIZE, ends[hit])]
+        assert journal.tail == 0
+    put(journal, "new", 9)
+    assert content(fresh())[-1] == ("new", 9)
+print("each of %d bytes damaged" % len(whole))
+
+# another backbone's, another size: both hashes are named
+write(whole)
+for identity, size, words in ((bytes(32), SIZE, ("00010203", "00000000")), (ID, SIZE + 1, ("20", "21"))):
+    try:
+        j.Journal(PATH, identity, size)
+        raise AssertionError
+    except ValueError as error:
+        assert all(word in str(error) for word in words), error
+assert read() == whole
+
+# the power goes at every write of a new journal's first samples, then of a grown one's
+for start in (0, 3):
+    cut = 0
+    while True:
+        disk = Disk(512, 24)
+        mount(disk)
+        journal = fresh()
+        for i in range(start):
+            put(journal, "old", i)
+        sure = content(journal)
+        disk.left = cut
+        finished = False
+        try:
+            for label, value in taught:
+                put(journal, label, value)
+                sure = content(journal)
+            finished = True
+        except OSError:
+            pass
+        disk.left = None
+        mount(disk, fresh=False)
+        journal = fresh()
+        found = content(journal)
+        assert found[: len(sure)] == sure and len(found) <= len(sure) + 1, (cut, found, sure)
+        put(journal, "after", 77)
+        assert content(fresh()) == found + [("after", 77)], cut
+        gc.collect()
+        if finished:
+            break
+        cut += 1
+    print("power cut at each of %d writes" % cut)
+
+# full: the sample that does not fit is not taught, all others stay, and there is an end to it
+mount(Disk(512, 10))
+journal = fresh()
+count = 0
+try:
+    while True:
+        put(journal, "class %d" % (count % 3), count % 256)
+        count += 1
+except OSError as error:
+    assert error.errno == j.ENOSPC, error
+assert count > 20
+for each in (journal, fresh()):
+    assert content(each) == [("class %d" % (i % 3), i % 256) for i in range(count)]
+print("full after %d samples" % count)
+vfs.umount("/jt")
+print("OK")

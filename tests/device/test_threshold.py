@@ -1,0 +1,50 @@
+# SPDX-License-Identifier: MIT
+# ruff: noqa: B904, B905
+# The threshold for a ratio: what it means, ties, and the ratio got on confidences not seen before.
+
+try:
+    from array import array
+    from random import random, seed
+
+    from microt import threshold as t
+except ImportError:
+    print("SKIP needs microt")
+    raise SystemExit
+
+seed(3)
+
+
+def share(confidences, at):
+    return sum(1 for c in confidences if c >= at) / len(confidences)
+
+
+def draw(n):
+    # like those of a head: many near 1
+    return array("f", [1 - random() ** 3 for _ in range(n)])
+
+
+taught = draw(200)
+table = t.table(taught)
+assert len(table) == t.POINTS and list(table) == sorted(table)
+for ratio in (0.1, 0.25, 0.5, 0.75, 0.9):
+    at = t.threshold(table, ratio)
+    assert abs(share(taught, at) - ratio) < 0.03, (ratio, share(taught, at))
+    got = share(draw(2000), at)
+    assert abs(got - ratio) < 0.1, (ratio, got)
+assert [t.threshold(table, r / 20) for r in range(21)] == sorted([t.threshold(table, r / 20) for r in range(21)])[::-1]
+print("ratio got")
+
+assert t.threshold(table, 1) == 0 and t.threshold(table, 0) == t.ABOVE > 1
+assert share([0.3, 1.0], t.threshold(table, 1)) == 1 and share([1.0], t.threshold(table, 0)) == 0
+same = t.table(array("f", [0.5] * 10))
+assert t.threshold(same, 0.5) == 0.5 and share([0.5] * 4, 0.5) == 1, "a tie answers at exit 0"
+assert t.threshold(t.table(array("f", [0.25])), 0.7) == 0.25
+two = t.table(array("f", [0.2, 0.8]))
+assert share([0.2, 0.8], t.threshold(two, 0.5)) == 0.5
+for wrong in (-0.1, 1.1, "half", None, float("nan")):
+    try:
+        t.threshold(table, wrong)
+        raise AssertionError(wrong)
+    except ValueError as error:
+        assert "0 to 1" in str(error)
+print("OK")
