@@ -7,12 +7,14 @@ from pathlib import Path
 import keras
 import numpy as np
 import pytest
+from PIL import Image
 
 from microt.data import Dataset
 from microt.distill import train as training
 from microt.distill.losses import CosineSoftmax, cosine_distance, root
 from microt.distill.recipe import load_recipe
 from microt.distill.start import convolutions, load_start
+from microt.head import load_features
 from microt.zoo.mobilenet_v1 import mobilenet_v1
 
 ROOT = Path(__file__).parents[2]
@@ -161,6 +163,31 @@ def test_train_repeats_with_its_seed(random_start):
     assert start.output_shape == [(None, 128), (None, 256)]
     for a, b in zip(model.get_weights(), again.get_weights(), strict=True):
         assert np.allclose(a, b, atol=1e-6)
+
+
+def test_run_goes_from_recipe_to_compiled_backbone(random_start, tmp_path):
+    data = random_pictures(32)
+    for i, (x, y) in enumerate(zip(data.x, data.y, strict=True)):
+        (tmp_path / "set" / "abcd"[y]).mkdir(parents=True, exist_ok=True)
+        Image.fromarray(x).save(tmp_path / "set" / "abcd"[y] / f"{i}.png")
+    (tmp_path / "r.toml").write_text("""
+        data.pictures = "set"
+        start.tflite = "absent.tflite"
+        loss.part = {own = 1.0}
+        loss.full = {own = 1.0}
+        backbone = {resolution = 32, adapter = 32}
+        train = {epochs = 1, batch = 16}
+        quantize.pictures = 8
+        features.lengths = [20, 24]
+    """)
+    said = []
+    paths = training.run(tmp_path / "r.toml", tmp_path / "out", said.append)
+    assert all(path.exists() for path in paths.values())
+    assert set(paths) == {"model", "curves", "tflite", "features", "mtb", "card"}
+    transform = load_features(paths["features"])
+    assert [f.projection.shape for f in transform] == [(20, 160), (24, 288)]
+    assert "recipe: `r.toml`, seed 1, 1 epochs" in paths["card"].read_text()
+    assert any("step 2/2" in line for line in said)
 
 
 def test_too_few_pictures_for_a_batch(random_start):

@@ -64,6 +64,12 @@ def test_outputs_keep_their_order_and_meaning(small):
     assert min(cosine_similarity(model, content, x)) > 0.9
 
 
+def test_input_means_pixel_less_128_whatever_the_pictures(small):
+    model, x, _ = small
+    backbone = Int8Backbone(quantize(model, x.clip(90, 180)))
+    assert backbone.input_quantization == (pytest.approx(1 / 128), 0)
+
+
 def test_wrong_pictures_are_refused(small):
     model, _, content = small
     with pytest.raises(ValueError, match=r"expected \(N, 32, 32, 3\) uint8, got \(1, 8, 8, 3\)"):
