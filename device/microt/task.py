@@ -103,7 +103,7 @@ class Task:
         count = 0 if new else journal.count(row)
         # a new class makes fitted heads step back for class means, which then must be there
         following = new or not self._heads
-        done = False
+        running, done = None, False
         try:
             running = self._running_means() if following else None
             self._run(x)
