@@ -68,7 +68,8 @@ def test_small_plans_are_optimal(seed):
     assert peak >= lower_bound(blocks)
 
 
-@pytest.mark.parametrize("seed", range(20))
+# the last six: first-fit alone is 20 % above the bound
+@pytest.mark.parametrize("seed", [*range(20), 131, 134, 154, 286, 325, 368])
 def test_network_plans_are_near_the_lower_bound(seed):
     rng = random.Random(seed)
     blocks = network(rng, rng.randrange(10, 60))

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 """Where each tensor lies in the arena: offsets for blocks of known size and lifetime.
 
-First-fit over many orders, improved by a seeded local search and, for few blocks, searched to
-the end. The same input always gives the same plan; most networks reach the lower bound.
+First-fit over several orders, improved by a seeded local search where the lower bound is not
+reached: some order of first-fit gives an optimal plan. The same input always gives the same plan.
 """
 
 import random
@@ -10,8 +10,6 @@ from dataclasses import dataclass
 
 ALIGN = 16
 _SEARCH_STEPS = 2500
-_EXACT_BLOCKS = 9
-_EXACT_NODES = 40000
 
 
 @dataclass(frozen=True)
@@ -103,37 +101,10 @@ def _search(order, best, sizes, overlaps, bound):
     return offsets, peak
 
 
-def _exact(best, sizes, overlaps, bound):
-    """Every order by depth first, cut where it cannot win. Some order gives an optimal plan."""
-    offsets, peak = best
-    count = len(sizes)
-    placed = [None] * count
-    nodes = 0
-
-    def descend(depth, height):
-        nonlocal offsets, peak, nodes
-        nodes += 1
-        if depth == count:
-            offsets, peak = list(placed), height
-            return
-        for i in range(count):
-            if placed[i] is not None or peak == bound or nodes > _EXACT_NODES:
-                continue
-            at = _lowest(i, sizes, overlaps, placed)
-            top = max(height, at + sizes[i])
-            if top < peak:
-                placed[i] = at
-                descend(depth + 1, top)
-                placed[i] = None
-
-    descend(0, 0)
-    return offsets, peak
-
-
 def plan(blocks):
     """(offsets, peak bytes) of the blocks; blocks alive at one step never overlap.
 
-    Offsets are multiples of 16. The plan is optimal for up to 9 blocks, else the best found.
+    Offsets are multiples of 16.
     """
     sizes = [aligned(b.size) for b in blocks]
     overlaps = _overlaps(blocks)
@@ -145,8 +116,6 @@ def plan(blocks):
             best, first = found, order
     if best[1] > bound:
         best = _search(first, best, sizes, overlaps, bound)
-    if best[1] > bound and len(blocks) <= _EXACT_BLOCKS:
-        best = _exact(best, sizes, overlaps, bound)
     return best
 
 
@@ -162,7 +131,7 @@ def plan_in_place(blocks, pairs):
     taken = set()
     for out, into in pairs:
         a, b = blocks[into], blocks[out]
-        if out in taken or a.end != b.start or a.size != b.size or group[out] != out:
+        if out in taken or a.size != b.size:
             continue
         root = group[into]
         if root == out or merged[root].end != b.start:
