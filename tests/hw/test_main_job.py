@@ -1,0 +1,88 @@
+# SPDX-License-Identifier: MIT
+"""The main job on a board: the same embeddings as everywhere, a task taught, and still there after a power cut."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from microt import demo, embed, teach
+from microt.boards import link as board_link
+from microt.data import Dataset
+from microt.engine import Backbone
+
+MODELS = Path(__file__).resolve().parents[2] / "models"
+MTB = MODELS / "objects.mtb"
+INPUTS = 3
+
+
+@pytest.fixture(scope="module")
+def inputs():
+    """int8 (N, 96, 96, 3): noise, and the two flat extremes."""
+    noise = np.random.default_rng(0).integers(-128, 128, (INPUTS, 96, 96, 3), np.int8)
+    noise[1], noise[2] = -128, 127
+    return noise
+
+
+def tensorflow_lite(inputs):
+    """Outputs of the reference kernels, in the order of the exits: the narrower embedding ends exit 1."""
+    import tensorflow as tf
+
+    interpreter = tf.lite.Interpreter(
+        model_path=str(MODELS / "objects.tflite"),
+        experimental_op_resolver_type=tf.lite.experimental.OpResolverType.BUILTIN_REF,
+    )
+    interpreter.allocate_tensors()
+    net = Backbone(MTB)
+    details = {int(np.prod(d["shape"])): d["index"] for d in interpreter.get_output_details()}
+    outputs = [[] for _ in net.exits]
+    for x in inputs:
+        interpreter.set_tensor(interpreter.get_input_details()[0]["index"], x[None])
+        interpreter.invoke()
+        for exit_index, item in enumerate(net.exits):
+            outputs[exit_index].append(interpreter.get_tensor(details[item.dim]).ravel())
+    return [np.stack(rows) for rows in outputs]
+
+
+def test_embeddings_are_the_same_on_board_host_and_in_tensorflow_lite(start, inputs):
+    image = board_link.romfs_image({"backbone.mtb": MTB.read_bytes(), "input.npy": teach.npy_bytes(inputs)})
+    net = Backbone(MTB)
+    with start(romfs=image) as emulator, board_link.Link(emulator.port) as link:
+        on_board = embed.collect(link, net, INPUTS, lambda done, total: None)
+    on_host = net.embed(inputs)
+    in_tensorflow = tensorflow_lite(inputs)
+    for board_rows, host_rows, reference_rows in zip(on_board, on_host, in_tensorflow, strict=True):
+        assert np.array_equal(host_rows, reference_rows)
+        assert np.array_equal(board_rows, reference_rows)
+        assert np.ptp(reference_rows.astype(int)) > 0
+
+
+def blobs(classes=4, per_class=12):
+    """Pictures that are easy to tell apart: each class a colour, with noise."""
+    rng = np.random.default_rng(1)
+    colours = rng.integers(40, 216, (classes, 1, 1, 3))
+    y = np.repeat(np.arange(classes), per_class)
+    x = np.clip(colours[y] + rng.normal(0, 12, (len(y), 96, 96, 3)), 0, 255).astype(np.uint8)
+    return Dataset(x=x, y=y, class_names=("red", "green", "blue", "grey")[:classes], name="blobs")
+
+
+@pytest.fixture(scope="module")
+def lesson():
+    return teach.choose(blobs(), shots=5, tests=16)
+
+
+def test_a_task_is_taught_and_survives_a_power_cut(start, lesson):
+    image = board_link.romfs_image(teach.rom_files(lesson, MTB.read_bytes()))
+    lines = []
+    with start(romfs=image) as emulator:
+        taught = teach.run_task("train_task.py", emulator.port, on_line=lines.append)
+        emulator.kill()
+    assert any("one class more: grey" in line for line in lines)
+    assert taught["train_samples"] == 20 and taught["test_samples"] == 16
+    assert sorted(taught["labels"]) == sorted(lesson.names)
+    # four flat colours are no hard task; this catches a head that learned nothing
+    assert taught["accuracy"]["exit1"] > 0.9 and taught["before"]["classes"] == 3
+    assert taught["ram_bytes"] <= taught["heap_bytes"] <= 512 * 1024
+    with start() as emulator:
+        shown = teach.run_task("show_task.py", emulator.port)
+    assert demo.same_answers(taught, shown)
