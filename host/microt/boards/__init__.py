@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: MIT
-"""Boards: what they are, their firmware, the emulator, and the line to a running one.
+"""Boards: what they are, their firmware, the emulator, and the line to a running one. Use:
 
-    board = Board.load("MPS2_AN386")
-    elf = firmware.build(board)
-    with Emulator(board, elf, storage="board.bin") as emulator, Link(emulator.port) as link:
-        print(link.eval("1 / 3"))
+>>> board = Board.load("MPS2_AN386")
+>>> with Emulator(board, storage="board.bin") as emulator, Link(emulator.port) as link:
+...     link.eval("6 * 7")
+42
 """
 
 from microt.boards.board import Board

@@ -159,6 +159,10 @@ class Emulator:
         """How often an output pin changed its level since the board's start-up."""
         return self._read(_CHANGES)
 
+    def wait(self) -> None:
+        """Returns when QEMU has ended."""
+        self._process.wait()
+
     def kill(self) -> None:
         """Cuts the power: QEMU ends at once, in the middle of whatever it does. The storage is as it is then."""
         self._process.kill()

@@ -48,8 +48,8 @@ class Link:
         return self._run(code, None, timeout)
 
     def eval(self, expression: str, *, timeout: float | None = 60):
-        """The value of an expression; it must be a literal when printed with repr (numbers, str, bytes, tuples, ...)."""
-        text = self.exec(f"print(repr({expression}))", timeout=timeout).strip()
+        """The value of an expression; its repr must be a literal (numbers, str, bytes, tuples, ...)."""
+        text = self.exec(f"print(repr(({expression})))", timeout=timeout).strip()
         try:
             return ast.literal_eval(text)
         except (SyntaxError, ValueError):

@@ -1,0 +1,56 @@
+# SPDX-License-Identifier: MIT
+"""The REPL as a terminal and as a program sees it."""
+
+import time
+
+import pytest
+
+
+@pytest.fixture
+def repl(dut):
+    """The board at its prompt, nothing running."""
+    dut.write(b"\r\x03\x03\x02")
+    dut.expect_exact('Type "help()" for more information.\r\n>>> ')
+    return dut
+
+
+def test_prompt_evaluates(repl):
+    repl.write(b"6 * 7\r")
+    repl.expect_exact("6 * 7\r\n42\r\n>>> ")
+
+
+def test_float_arithmetic(repl):
+    repl.write(b"import math; print(1 / 3, math.sqrt(2), math.exp(1), 1e30 * 1e30)\r")
+    repl.expect_exact("\r\n0.3333333 1.414214 2.718282 inf\r\n>>> ")
+
+
+def test_raw_repl_runs_a_program(dut):
+    dut.write(b"\r\x03\x03\x01")
+    dut.expect_exact("raw REPL; CTRL-B to exit\r\n>")
+    dut.write(b"print(sum(range(10)))\x04")
+    dut.expect_exact("OK45\r\n\x04\x04>")
+    dut.write(b"\x02")
+
+
+@pytest.mark.parametrize("body", ["pass", "time.sleep(10)", "sys.stdin.read(1)"])
+def test_ctrl_c_stops(repl, body):
+    repl.write(f"import sys, time\r\nwhile True: {body}\r\n\r\n".encode())
+    time.sleep(0.5)
+    repl.write(b"\x03")
+    repl.expect_exact("KeyboardInterrupt:", timeout=5)
+
+
+def test_soft_reset_clears_memory(repl):
+    repl.write(b"kept = 1\r")
+    repl.expect_exact(">>> ")
+    repl.write(b"\x04")
+    repl.expect_exact("MPY: soft reboot\r\n")
+    repl.expect_exact(">>> ")
+    repl.write(b"kept\r")
+    repl.expect_exact("NameError:")
+
+
+def test_long_input_is_not_lost(link):
+    """More than the receive buffer holds, sent while the board is busy."""
+    text = "x" * 5000
+    assert link.eval(f"len({text!r})") == 5000
