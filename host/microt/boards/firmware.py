@@ -43,9 +43,6 @@ def build(board: Board, *, log: Callable[[str], object] = print) -> Path:
         "MICROPY_MPYCROSS_DEPENDENCY": cross,
         "USER_C_MODULES": MODULES,
     }
-    # Until the user module is there.
-    if not any(MODULES.glob("*/micropython.mk")):
-        del variables["USER_C_MODULES"]
     if board.port == "unix":
         directory, program = source / "ports" / "unix", BUILD / board.name / "micropython"
         variables["VARIANT_DIR"] = board.path
