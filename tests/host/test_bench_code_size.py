@@ -14,9 +14,7 @@ spec = importlib.util.spec_from_file_location("code_size", ROOT / "tools" / "cod
 code_size = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(code_size)
 
-needs_compiler = pytest.mark.skipif(
-    shutil.which("arm-none-eabi-gcc") is None, reason="arm-none-eabi-gcc is missing"
-)
+needs_compiler = pytest.mark.skipif(shutil.which("arm-none-eabi-gcc") is None, reason="arm-none-eabi-gcc is missing")
 
 SCRIPT = """
 MEMORY { CODE : ORIGIN = 0, LENGTH = 64K  RAM : ORIGIN = 0x20000000, LENGTH = 64K }
@@ -54,9 +52,7 @@ def image(tmp_path_factory):
 
 
 def sizes_of(image):
-    printed = subprocess.run(
-        ["arm-none-eabi-size", image], capture_output=True, text=True, check=True
-    ).stdout
+    printed = subprocess.run(["arm-none-eabi-size", image], capture_output=True, text=True, check=True).stdout
     return [int(field) for field in printed.splitlines()[1].split()[:3]]
 
 
@@ -88,9 +84,7 @@ def test_another_images_map_is_refused(image, tmp_path):
     with pytest.raises(ValueError, match="expected the linker's map"):
         code_size.measure(elf)
     placed = image.with_suffix(".map").read_text()
-    larger = placed.replace(
-        " .text.main", " .text.extra\n                0x00008000 0x4000 a.o\n .text.main", 1
-    )
+    larger = placed.replace(" .text.main", " .text.extra\n                0x00008000 0x4000 a.o\n .text.main", 1)
     elf.with_suffix(".map").write_text(larger)
     with pytest.raises(ValueError, match="another image's"):
         code_size.measure(elf)

@@ -174,9 +174,7 @@ def test_the_result_has_the_promised_fields(small):
     keys = "board core instructions cycles_modelled energy_uj_modelled arena_bytes flash_bytes"
     assert set(f"{keys} macs layers exits".split()) <= set(small)
     assert set("index op macs instructions cycles_modelled".split()) <= set(small["layers"][0])
-    assert set("exit instructions cycles_modelled energy_uj_modelled macs".split()) <= set(
-        small["exits"][0]
-    )
+    assert set("exit instructions cycles_modelled energy_uj_modelled macs".split()) <= set(small["exits"][0])
     assert small["counted_by"] == "plugin" and small["notes"] == []
     assert small["macs"] == 4608 + 1152 + 2048
     assert [layer["index"] for layer in small["layers"]] == [0, 1, 2, 3, 4, 5]
@@ -197,9 +195,7 @@ def test_exits_cost_what_their_layers_cost(small):
     first, last = small["exits"]
     layers = {layer["index"]: layer["instructions"] for layer in small["layers"]}
     assert 0 < first["instructions"] < last["instructions"] == small["instructions"]
-    assert last["staged"]["instructions"] == (
-        first["instructions"] + last["resume"]["instructions"]
-    )
+    assert last["staged"]["instructions"] == (first["instructions"] + last["resume"]["instructions"])
     # staged, exit 0's branch ran too, and there are two calls in place of one
     branch = layers[1] + layers[2]
     extra = last["staged"]["instructions"] - last["instructions"] - branch

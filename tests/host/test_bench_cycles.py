@@ -114,6 +114,12 @@ def test_a_listing_is_read():
         program.at(0x110)
 
 
+def test_an_instruction_that_objdump_does_not_know_keeps_its_place():
+    program = Program.from_text("   104:\t\t\t@ <UNDEFINED> instruction: 0xea5292d2\n   108:\tnop\n")
+    assert classify(program.at(0x104)) == "unknown"
+    assert program.before(0x108) == program.at(0x104)
+
+
 def test_a_load_is_cheaper_after_a_load_that_does_not_make_its_address():
     program = Program.from_text(DOT)
     counts = {0x102: Count(1), 0x104: Count(10), 0x106: Count(10)}
@@ -165,9 +171,7 @@ def test_timings(text, cycles):
 
 
 def test_an_executed_instruction_without_timing_is_an_error():
-    with pytest.raises(
-        ValueError, match="no Cortex-M4 timing for vadd.i32 q0, q1, q2 at 0x0 in f"
-    ):
+    with pytest.raises(ValueError, match="no Cortex-M4 timing for vadd.i32 q0, q1, q2 at 0x0 in f"):
         Program([instruction("vadd.i32 q0, q1, q2")]).cycles({0: Count(1)})
 
 
@@ -186,9 +190,7 @@ def test_the_plugins_output_is_read():
     assert second == Segment(1, "layer", "end", 1, 2, {})
 
 
-@pytest.mark.parametrize(
-    "text", ["segment 1 begin end 1 0\n100 1 0 0\n", "100 1 0 0\n", "hello\n"]
-)
+@pytest.mark.parametrize("text", ["segment 1 begin end 1 0\n100 1 0 0\n", "100 1 0 0\n", "hello\n"])
 def test_cut_or_foreign_output_is_an_error(text):
     with pytest.raises(ValueError, match="counts"):
         parse(text)

@@ -61,9 +61,7 @@ def segments(elf, tmp_path_factory):
         (5, 11, (12 + 5, 12 + 10, 12 + 15)),
     ],
 )
-def test_counts_and_cycles_are_those_worked_out_by_hand(
-    elf, segments, region, instructions, cycles
-):
+def test_counts_and_cycles_are_those_worked_out_by_hand(elf, segments, region, instructions, cycles):
     (segment,) = [segment for segment in segments if segment.region == region]
     assert segment.instructions == instructions
     modelled = Program.from_elf(elf.path).cycles(segment.counts)

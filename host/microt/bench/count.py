@@ -28,7 +28,9 @@ __all__ = ["count", "count_tflite", "describe", "plot"]
 ROM_NAME = "bench.mtb"
 
 # Runs on the board. The input is pseudo-random and always the same: kernels may branch on values.
-# The garbage collector rests, so that it is not counted as part of an inference.
+# The garbage collector rests, so that it is not counted as part of an inference. What an allocation
+# costs depends on the holes it finds in the heap, and these on when the line's bytes came in: they
+# are filled with floats (16 bytes each) up to a fixed place within four blocks, before each run.
 BOARD_SCRIPT = """
 import gc
 import json
@@ -46,24 +48,43 @@ for i in range(len(x)):
     state = (state * 25173 + 13849) & 0xFFFF
     x[i] = (state >> 8) - 128
 times = []
+floats = [None] * 600
 
 
-def counted(call, *args):
+def settle():
+    for i in range(len(floats)):
+        floats[i] = None
     gc.collect()
     gc.disable()
+    for i in range(len(floats)):
+        floats[i] = i + 0.5
+        if i > 500 and id(floats[i]) & 63 == 0:
+            return
+
+
+def run(exit):
+    settle()
     start = time.ticks_us()
     emulator.mark_begin()
-    call(*args)
+    net.run(x, exit)
     emulator.mark_end()
     times.append(time.ticks_diff(time.ticks_us(), start))
-    gc.enable()
 
 
-counted(net.run, x, 0)
+def resume():
+    settle()
+    start = time.ticks_us()
+    emulator.mark_begin()
+    net.resume()
+    emulator.mark_end()
+    times.append(time.ticks_diff(time.ticks_us(), start))
+
+
+run(0)
 for exit in range(1, net.exits):
-    counted(net.resume)
+    resume()
 for exit in range(1, net.exits):
-    counted(net.run, x, exit)
+    run(exit)
 print(json.dumps({"microseconds": times, "kernels": _microt.kernels()}))
 """
 
@@ -126,7 +147,7 @@ def count(board, mtb: bytes, *, log: Callable[[str], None] = print) -> dict:
         log(notes[-1])
     log(f"counting on {board.name}")
     elf = Elf(image)
-    program = Program.from_elf(image)
+    program = Program.from_elf(image, core=board.core)
     regions, said = _measure(board, image, elf, program, mtb, info, library, notes)
     costs = _Costs(board, program)
     return _result(board, info, regions, costs, said["kernels"], notes)
@@ -154,9 +175,7 @@ def _measure(board, image, elf, program, mtb, info, library, notes):
         out = Path(folder) / "counts"
         argument = None
         if library is not None:
-            argument = plugin.arguments(
-                library, out, _marks(elf, program), plugin.interrupt_ranges(elf)
-            )
+            argument = plugin.arguments(library, out, _marks(elf, program), plugin.interrupt_ranges(elf))
         emulator = Emulator(
             board,
             image,
@@ -166,16 +185,13 @@ def _measure(board, image, elf, program, mtb, info, library, notes):
             plugin=argument,
         )
         with emulator, link.Link(emulator.port) as connection:
-            printed = connection.exec(BOARD_SCRIPT, timeout=BOARD_SECONDS)
+            printed = connection.run(BOARD_SCRIPT, timeout=BOARD_SECONDS)
         said = json.loads(printed.strip().splitlines()[-1])
         if len(said["microseconds"]) != len(calls):
-            raise RuntimeError(
-                f"expected {len(calls)} runs on the board, got {len(said['microseconds'])}"
-            )
+            raise RuntimeError(f"expected {len(calls)} runs on the board, got {len(said['microseconds'])}")
         if library is None:
             return [
-                Region(microseconds * INSTRUCTIONS_PER_MICROSECOND, None, None)
-                for microseconds in said["microseconds"]
+                Region(microseconds * INSTRUCTIONS_PER_MICROSECOND, None, None) for microseconds in said["microseconds"]
             ], said
         segments = plugin.parse(out.read_text())
     return regions_of(segments, [len(call) for call in calls], notes), said
@@ -259,8 +275,7 @@ def regions_of(segments: list[plugin.Segment], ops: list[int], notes: list[str])
         device = sum(part.device_accesses for part in parts)
         if device:
             notes.append(
-                f"region {number}: {device} accesses to device registers, counts may be "
-                "a few instructions too high"
+                f"region {number}: {device} accesses to device registers, counts may be a few instructions too high"
             )
         instructions = sum(item.executed for item in total.values())
         regions.append(Region(instructions, total, steps))
@@ -313,9 +328,7 @@ class _Costs:
             return {**figures, "energy_uj_modelled": None}
         microjoules = None
         if self.board.power_mw is not None:
-            microjoules = energy.microjoules(
-                cycles.mid, clock_hz=self.board.clock_hz, milliwatts=self.board.power_mw
-            )
+            microjoules = energy.microjoules(cycles.mid, clock_hz=self.board.clock_hz, milliwatts=self.board.power_mw)
         return {
             "cycles_modelled": cycles.mid,
             "cycles_modelled_low": cycles.low,
@@ -384,7 +397,4 @@ def _dispatch(region: Region) -> dict[int, Count]:
 
 def _add(first: dict, second: dict) -> dict:
     """The sum of two figures, key by key; unknown stays unknown."""
-    return {
-        key: None if first[key] is None or second[key] is None else first[key] + second[key]
-        for key in first
-    }
+    return {key: None if first[key] is None or second[key] is None else first[key] + second[key] for key in first}

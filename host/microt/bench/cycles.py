@@ -44,6 +44,9 @@ from typing import NamedTuple
 
 OBJDUMP = "arm-none-eabi-objdump"
 
+# Cores whose newer instructions objdump decodes only when told so.
+ARMV81M = ("Cortex-M52", "Cortex-M55", "Cortex-M85")
+
 
 class Count(NamedTuple):
     """What happened at one address: executions, taken branches, unaligned accesses."""
@@ -183,19 +186,23 @@ class Program:
         self._addresses = sorted(self.instructions)
 
     @classmethod
-    def from_elf(cls, path: str | Path, *, objdump: str = OBJDUMP) -> Program:
+    def from_elf(cls, path: str | Path, *, core: str = "", objdump: str = OBJDUMP) -> Program:
         """Disassembles an ELF file.
+
+        Args:
+            core: the name of the CPU, where objdump has to be told what it may decode.
 
         Raises:
             RuntimeError: objdump is not there or fails.
         """
-        command = [objdump, "-d", "--no-show-raw-insn", str(path)]
+        command = [objdump, "-d", "--no-show-raw-insn"]
+        if core.startswith(ARMV81M):
+            command += ["-m", "armv8.1-m.main"]
+        command.append(str(path))
         try:
             done = subprocess.run(command, capture_output=True, text=True, check=False)
         except FileNotFoundError:
-            raise RuntimeError(
-                f"{objdump} not found: install the Debian package gcc-arm-none-eabi"
-            ) from None
+            raise RuntimeError(f"{objdump} not found: install the Debian package gcc-arm-none-eabi") from None
         if done.returncode != 0:
             raise RuntimeError(f"{' '.join(command)} failed: {done.stderr.strip()}")
         return cls.from_text(done.stdout)
@@ -210,11 +217,12 @@ class Program:
             if label:
                 function = label.group(1)
                 continue
-            found = re.match(r"\s*([0-9a-f]+):\t(\S+)(?:\s+(.*))?$", line)
-            if found and not found.group(2).startswith("."):
-                operands = re.split(r"\s*[;@]", found.group(3) or "")[0].strip()
-                address = int(found.group(1), 16)
-                instructions.append(Instruction(address, found.group(2), operands, function))
+            found = re.match(r"\s*([0-9a-f]+):\t(.*)$", line)
+            if found is None:
+                continue
+            mnemonic, operands = _read_instruction(found.group(2))
+            if not mnemonic.startswith("."):
+                instructions.append(Instruction(int(found.group(1), 16), mnemonic, operands, function))
         return cls(instructions)
 
     def before(self, address: int) -> Instruction | None:
@@ -227,8 +235,7 @@ class Program:
         return [
             following
             for address, following in zip(self._addresses, self._addresses[1:], strict=False)
-            if self.instructions[address].function == function
-            and self.instructions[address].base == "blx"
+            if self.instructions[address].function == function and self.instructions[address].base == "blx"
         ]
 
     def at(self, address: int) -> Instruction:
@@ -316,6 +323,14 @@ class Program:
         if kind == "FP" and instruction.base.startswith("vmov"):
             return 2 if instruction.operands.count(",") >= 2 else 1
         return 1
+
+
+def _read_instruction(text: str) -> tuple[str, str]:
+    """Mnemonic and operands; what objdump does not know gets the mnemonic ``<undefined>``."""
+    if "<UNDEFINED>" in text:
+        return "<undefined>", ""
+    mnemonic, _, operands = text.strip().partition("\t")
+    return mnemonic, re.split(r"\s*[;@]", operands)[0].strip()
 
 
 def _is_double(instruction: Instruction) -> bool:

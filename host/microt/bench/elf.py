@@ -80,9 +80,7 @@ class Elf:
     def _read_sections(self) -> list[Section]:
         (table,) = struct.unpack_from("<I", self._data, 32)
         entry_size, count, names_index = struct.unpack_from("<HHH", self._data, 46)
-        headers = [
-            struct.unpack_from("<10I", self._data, table + i * entry_size) for i in range(count)
-        ]
+        headers = [struct.unpack_from("<10I", self._data, table + i * entry_size) for i in range(count)]
         names = headers[names_index][4]
         return [
             Section(self._string(names + name), kind, flags, address, offset, size, link)
@@ -127,9 +125,7 @@ class Elf:
             ValueError: no section of the file holds them.
         """
         for section in self.sections:
-            inside = (
-                section.address <= address and address + size <= section.address + section.size
-            )
+            inside = section.address <= address and address + size <= section.address + section.size
             if section.allocated and section.kind != SHT_NOBITS and inside:
                 at = section.offset + address - section.address
                 return self._data[at : at + size]
@@ -149,9 +145,7 @@ class Elf:
                 break
         else:
             raise ValueError(f"{self.path}: no section .vectors or .isr_vector")
-        words = struct.unpack(
-            f"<{section.size // 4}I", self.read(section.address, section.size & ~3)
-        )
+        words = struct.unpack(f"<{section.size // 4}I", self.read(section.address, section.size & ~3))
         reset = words[1] & ~1
         found = {}
         for word in words[2:]:

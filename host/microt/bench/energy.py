@@ -45,8 +45,5 @@ def microjoules(cycles: float, *, clock_hz: float, milliwatts: float) -> float:
         ValueError: the clock or the power is not positive.
     """
     if clock_hz <= 0 or milliwatts <= 0:
-        raise ValueError(
-            "expected a positive clock and power in board.toml, "
-            f"got {clock_hz} Hz and {milliwatts} mW"
-        )
+        raise ValueError(f"expected a positive clock and power in board.toml, got {clock_hz} Hz and {milliwatts} mW")
     return cycles / clock_hz * milliwatts * 1000

@@ -61,9 +61,7 @@ def build(*, qemu: str = QEMU, compiler: str = "gcc") -> Path:
             plugins, or its plugin API is one that the source does not know.
     """
     if not SOURCE.is_file():
-        raise PluginUnavailable(
-            f"{SOURCE} is missing: counting needs a checkout of the repository"
-        )
+        raise PluginUnavailable(f"{SOURCE} is missing: counting needs a checkout of the repository")
     version = KNOWN_API_VERSIONS[0]
     key = hashlib.sha256(SOURCE.read_bytes() + _qemu_version(qemu).encode()).hexdigest()[:12]
     chosen = BUILD / f"insn_count-{key}.so"
@@ -107,9 +105,7 @@ def _try_load(qemu: str, plugin: Path) -> str | None:
     command = [qemu, "-M", "none", "-display", "none", "-serial", "none", "-monitor", "stdio"]
     command += ["-plugin", f"{plugin},out=/dev/null"]
     try:
-        done = subprocess.run(
-            command, input="quit\n", capture_output=True, text=True, timeout=30, check=False
-        )
+        done = subprocess.run(command, input="quit\n", capture_output=True, text=True, timeout=30, check=False)
     except subprocess.TimeoutExpired:
         return "it did not answer within 30 seconds"
     if done.returncode == 0:
@@ -177,7 +173,5 @@ def add_counts(parts: Iterable[Mapping[int, Count]]) -> dict[int, Count]:
     for counts in parts:
         for address, count in counts.items():
             old = total.get(address)
-            total[address] = (
-                count if old is None else Count(*map(sum, zip(old, count, strict=True)))
-            )
+            total[address] = count if old is None else Count(*map(sum, zip(old, count, strict=True)))
     return total

@@ -22,9 +22,7 @@ def describe(result: dict) -> str:
         lines.append(f"{'':>4}  {name:18} {_costs(entry, entry['macs'])}{_energy(entry)}")
         if entry["resume"] is not None:
             name = f"resume to {entry['exit']}"
-            lines.append(
-                f"{'':>4}  {name:18} {_costs(entry['resume'], None)}{_energy(entry['resume'])}"
-            )
+            lines.append(f"{'':>4}  {name:18} {_costs(entry['resume'], None)}{_energy(entry['resume'])}")
     lines.append("")
     lines.append(f"arena {result['arena_bytes']:,} bytes, file {result['flash_bytes']:,} bytes")
     lines += _sources(result)
@@ -40,10 +38,7 @@ def _costs(figures: dict, macs: int | None) -> str:
     instructions = figures["instructions"]
     cycles = figures["cycles_modelled"]
     per_mac = "" if not macs or instructions is None else f"{instructions / macs:.2f}"
-    return (
-        f"{'' if macs is None else f'{macs:,}':>11} {_number(instructions):>13} {per_mac:>8}"
-        f" {_number(cycles):>18}"
-    )
+    return f"{'' if macs is None else f'{macs:,}':>11} {_number(instructions):>13} {per_mac:>8} {_number(cycles):>18}"
 
 
 def _number(value: int | None) -> str:
@@ -67,8 +62,7 @@ def _sources(result: dict) -> list[str]:
         low, high = result["cycles_modelled_low"], result["cycles_modelled_high"]
         power = result["power"]
         lines += [
-            f"cycles: Cortex-M4 model without wait states, between {low:,} and {high:,};"
-            " not compared with a board",
+            f"cycles: Cortex-M4 model without wait states, between {low:,} and {high:,}; not compared with a board",
             f"energy: modelled cycles at {power['clock_hz'] / 1e6:g} MHz and"
             f" {power['milliwatts']:g} mW ({power['source']})",
         ]
