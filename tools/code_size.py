@@ -123,9 +123,7 @@ def measure(elf_path: Path) -> dict:
     for kind in KINDS:
         rest = totals[kind] - sum(part[kind] for part in parts.values())
         if rest < 0:
-            raise ValueError(
-                f"{map_path}: {-rest} bytes of {kind} more than {elf_path} has: another image's?"
-            )
+            raise ValueError(f"{map_path}: {-rest} bytes of {kind} more than {elf_path} has: another image's?")
         if rest:
             parts["alignment"][kind] += rest
     return {
