@@ -4,10 +4,10 @@
 import errno
 import gc
 import os
-from array import array
 from collections import namedtuple
 
 from microt import threshold
+from microt.arrays import zeros
 from microt.heads import Head, fit, means, solver
 from microt.heads.feature import Feature
 from microt.heads.rows import Rows
@@ -46,7 +46,7 @@ class Task:
         for dim in net.dims:
             self._starts.append(self._starts[-1] + dim)
         self._features = (Feature(net, 0), Feature(net, self._last))
-        self._z = array("f", bytes(4 * max(f.d for f in self._features)))
+        self._z = zeros(max(f.d for f in self._features))
         self._means = None  # a head of the last exit that follows each sample
         self._heads = None  # of exit 0 and of the last exit
         self._covered = 0  # number of the first journal record that the heads do not know
@@ -289,7 +289,7 @@ class Task:
             head = self._heads[-1 if exit else 0]
         else:
             self._means = head = self._running_means()
-        scores = array("f", bytes(4 * len(head)))
+        scores = zeros(len(head))
         best = head.scores(self._feature(exit), scores)
         return Result(self._journal.labels[best], scores[best], exit, scores)
 

@@ -16,6 +16,8 @@ from array import array
 
 from _microt import axpy, matvec, softmax
 
+from microt.arrays import zeros
+
 FOLDS = 10
 POINTS = 33
 ABOVE = 2.0
@@ -34,10 +36,10 @@ def held_out(rows, solve, progress=None):
     """
     k, classes = rows.k, rows.classes
     # each fold starts from nothing: from a head of all samples the fold's own would show through
-    weights = array("f", bytes(4 * classes * k))
-    bias = array("f", bytes(4 * classes))
-    scores = array("f", bytes(4 * classes))
-    u = array("f", bytes(4 * k))
+    weights = zeros(classes * k)
+    bias = zeros(classes)
+    scores = zeros(classes)
+    u = zeros(k)
     found = array("f")
     count = len(rows.bounds) - 1
     for fold in range(count):
@@ -57,7 +59,7 @@ def table(confidences):
     """POINTS quantiles (array("f"), rising) of confidences."""
     ordered = sorted(confidences)
     n = len(ordered)
-    quantiles = array("f", bytes(4 * POINTS))
+    quantiles = zeros(POINTS)
     for j in range(POINTS):
         # the middle of the i-th of n values is the (i + 1/2) / n quantile
         at = min(max(n * j / (POINTS - 1) - 0.5, 0.0), n - 1.0)

@@ -1,10 +1,9 @@
 # SPDX-License-Identifier: MIT
-# ruff: noqa: B904, B905
+# ruff: noqa: B023, B904, B905
 # A task from the first sample to a restart: teaching, answers, every error, and that each error leaves
 # what was taught before. With a backbone of two layers, on a LittleFS of its own in RAM.
 
 try:
-    import errno
     import gc
     import os
     from array import array

@@ -68,5 +68,10 @@ def build():
     return mtb.write(mtb.Program(0, 80, 0, tensors, ops, exits, features.normalise(transforms, WIDTHS), pixels))
 
 
+def base64_lines():
+    """The file as the lines of text that stand in the script."""
+    return textwrap.wrap(base64.b64encode(build()).decode(), 112)
+
+
 if __name__ == "__main__":
-    print("\n".join(textwrap.wrap(base64.b64encode(build()).decode(), 112)))
+    print("\n".join(base64_lines()))

@@ -12,10 +12,10 @@ leaving out the samples of fold `hold`. `fit` takes the result back to the space
 """
 
 import gc
-from array import array
 
 from _microt import axpy, matvec, softmax
 
+from microt.arrays import zeros
 from microt.heads.rows import Rows
 
 
@@ -28,8 +28,8 @@ class Head:
     def __init__(self, exit, d, classes):
         self.exit = exit
         self.d = d
-        self.weights = array("f", bytes(4 * d * classes))
-        self.bias = array("f", bytes(4 * classes))
+        self.weights = zeros(d * classes)
+        self.bias = zeros(classes)
 
     def __len__(self):
         return len(self.bias)
@@ -44,7 +44,7 @@ class Head:
         """One more class, its weights zero. MemoryError: nothing has changed."""
         self.bias.append(0.0)
         try:
-            self.weights.extend(array("f", bytes(4 * self.d)))
+            self.weights.extend(zeros(self.d))
         except MemoryError:
             self.bias[-1:] = self.bias[:0]
             raise
@@ -81,7 +81,7 @@ def fit(net, exit, journal, solve, progress=None):
     if not rows.projected:
         solve(rows, head.weights, head.bias, progress=progress)
         return head
-    weights = array("f", bytes(4 * classes * k))
+    weights = zeros(classes * k)
     solve(rows, weights, head.bias, progress=progress)
     del rows
     gc.collect()

@@ -5,9 +5,9 @@ Minimises mean cross-entropy + |W|^2 / (2 C n) over standardised features (each 
 scaled by their mean standard deviation), by gradient descent with momentum over mini-batches in a fixed order.
 """
 
-from array import array
-
 from _microt import axpy, dot, fill, matvec, rank1, scale, softmax
+
+from microt.arrays import zeros
 
 EPOCHS = 20
 BATCH = 16
@@ -23,10 +23,10 @@ def solve(rows, weights, bias, hold=None, progress=None, epochs=EPOCHS):
     n = sum(size for _, size in parts)
     centre, spread = standard(rows, parts, n)
     decay = 1 / (C * n)
-    x = array("f", bytes(4 * k))
-    error = array("f", bytes(4 * classes))
-    velocity = array("f", bytes(4 * classes * k))
-    bias_velocity = array("f", bytes(4 * classes))
+    x = zeros(k)
+    error = zeros(classes)
+    velocity = zeros(classes * k)
+    bias_velocity = zeros(classes)
     fill(weights, 0.0)
     fill(bias, 0.0)
     stride = coprime(n)
@@ -67,7 +67,7 @@ def solve(rows, weights, bias, hold=None, progress=None, epochs=EPOCHS):
 def standard(rows, parts, n):
     """Mean (array("f"), k) and standard deviation, one for all values, of the int8 rows."""
     k, values = rows.k, rows.values
-    centre = array("f", bytes(4 * k))
+    centre = zeros(k)
     square = 0.0
     for first, size in parts:
         for i in range(first, first + size):

@@ -6,6 +6,7 @@ from array import array
 
 from _microt import axpy, fill, quantize
 
+from microt.arrays import zeros
 from microt.heads.feature import Feature
 
 
@@ -91,11 +92,11 @@ class Rows:
 
     def _fill(self, net, journal, place, progress):
         n, k, feature = self.n, self.k, self.feature
-        z = array("f", bytes(4 * feature.d))
-        u = array("f", bytes(4 * k)) if self.projected else z
+        z = zeros(feature.d)
+        u = zeros(k) if self.projected else z
         embeddings = bytearray(journal.size)
         values = memoryview(self.values)
-        scales = array("f", bytes(4 * n))
+        scales = zeros(n)
         for i, _ in journal.embeddings(embeddings):
             feature.of(embeddings, z)
             if self.projected:
@@ -106,7 +107,7 @@ class Rows:
                 progress("features of exit %d" % feature.exit, i + 1, n)
         # one scale for all: each row anew beside a value that is the largest there may be
         scale = max(scales)
-        u = array("f", bytes(4 * (k + 1)))
+        u = zeros(k + 1)
         row = bytearray(k + 1)
         whole = memoryview(row)[:k]
         for i in range(n):

@@ -33,6 +33,7 @@ import os
 import struct
 from array import array
 
+from microt.arrays import zeros
 from microt.heads import Head
 from microt.store.journal import ENOSPC, make_folder, short_hash, write_all
 
@@ -174,7 +175,7 @@ def read(name, file, identity):
         at += 1 + length
     quantiles = None
     if points:
-        quantiles = array("f", bytes(4 * points))
+        quantiles = zeros(points)
         file.readinto(quantiles)
     heads = []
     for _ in range(count):
