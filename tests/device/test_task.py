@@ -309,18 +309,18 @@ print("full flash")
 class Wide:
     # a backbone with long embeddings, so that memory ends at a head and not at a message
     exits = 2
-    dims = (1500, 500)
+    dims = (750, 250)
     sha256 = bytes(range(32))
     output_scale = (0.1, 0.1)
     output_zero_point = (0, 0)
 
     def __init__(self):
-        self.first = bytearray(1500)
-        self.last = bytearray(500)
+        self.first = bytearray(750)
+        self.last = bytearray(250)
 
     def run(self, x, exit=0):
         for i in range(48):
-            self.first[i * 7] = self.last[i * 9] = x[i] >> 1
+            self.first[i * 7] = self.last[i * 5] = x[i] >> 1
         return self.first
 
     def resume(self):
@@ -345,7 +345,7 @@ def fill_memory(largest):
     return blocks
 
 
-mount(90)
+mount(60)
 gc.collect()
 task = microt.Task(Wide(), PATH)
 teach(task, 12)
@@ -353,7 +353,7 @@ task.fit()
 before = answers(task)
 for taught in ("fitted", "not fitted"):
     x = sample(4)
-    blocks = fill_memory(2048)
+    blocks = fill_memory(1024)
     try:
         error = raises(
             MemoryError, ["learn", "bytes needed", "free", "4 classes and 12 samples"], lambda: task.learn(x, "fifth")
