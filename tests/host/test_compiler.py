@@ -189,6 +189,7 @@ def test_uint8_boundaries_become_the_pixel_table(tflite_file):
     compiled = compile_tflite(data)
     net = backbone(compiled.data)
     assert net.takes_pixels and compiled.report["takes_pixels"]
+    assert compile_tflite(data, pixels=False).data == compiled.data
     interpreter = models.reference(data)
     rng = np.random.default_rng(2)
     x = rng.integers(0, 256, net.input_shape).astype(np.uint8)

@@ -70,7 +70,7 @@ def _lower(graph):
 
 def _pixel_table(pixels, derived, shape):
     if pixels is None or pixels is False:
-        return derived if pixels is None else None
+        return derived
     if pixels is True:
         if derived is not None:
             return derived
@@ -148,7 +148,7 @@ def compile_tflite(source, *, exits=None, target="generic", features=None, pixel
     target    the core that the weights are laid out for; "generic" so far
     features  what happens to embeddings before a head, see `features`; None: nothing
     pixels    True: the backbone also takes uint8 pixels p as p - 128; or a table int8 (256,);
-              None: only where the file itself has a uint8 input
+              None or False: only where the file itself has a uint8 input
 
     Raises ValueError, naming the file, for whatever cannot be compiled: one error lists all
     operators that the engine does not run.
