@@ -92,10 +92,11 @@ def test_a_mark_cuts_a_region_into_segments(segments):
 
 
 def test_interrupts_are_left_out(elf, segments, tmp_path):
-    quiet = segments[-1]
+    (quiet,) = [segment for segment in segments if segment.region == 7]
     assert quiet.instructions == 2 * 30000 + 3
     assert sum(c.taken for c in quiet.counts.values()) == 30001
-    noisy = count(elf, tmp_path / "noisy", ignored=[])[-1]
+    everything = count(elf, tmp_path / "noisy", ignored=[])
+    (noisy,) = [segment for segment in everything if segment.region == 7]
     ticks = (noisy.instructions - quiet.instructions) / 3
     assert ticks == int(ticks) and ticks >= 20
 
@@ -105,8 +106,12 @@ def test_counts_repeat_exactly(elf, segments, tmp_path):
     assert again == segments
 
 
-def test_no_device_was_accessed(segments):
-    assert [segment.device_accesses for segment in segments] == [0] * len(segments)
+def test_accesses_to_device_registers_are_told(segments):
+    device = {segment.region: segment.device_accesses for segment in segments}
+    assert device.pop(8) >= 1
+    assert set(device.values()) == {0}
+    # with an instruction clock QEMU leaves the block there and comes back: a few are counted twice
+    assert 7 <= segments[-1].instructions <= 7 + 4
 
 
 def test_the_compiler_is_not_asked_twice(monkeypatch):

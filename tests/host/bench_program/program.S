@@ -151,6 +151,15 @@ function reset
     movs r1, #0
     str r1, [r0]
 
+    // region 8: an access to a device register, in the middle of a block
+    bl microt_mark_begin
+    ldr r0, =0xe000e010
+    nop
+    ldr r1, [r0]
+    nop
+    nop
+    bl microt_mark_end
+
     movs r0, #0x18              // semihosting: SYS_EXIT, stopped by the application
     ldr r1, =0x20026
     bkpt 0xab
