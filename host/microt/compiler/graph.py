@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """The network between the file it came from and the plan: tensors, operators, their order."""
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -109,11 +109,6 @@ class Graph:
         for op in self.ops:
             op.inputs = [new if i == old else i for i in op.inputs]
         self.outputs = [new if i == old else i for i in self.outputs]
-
-    def copy(self):
-        ops = [replace(op, inputs=list(op.inputs), outputs=list(op.outputs)) for op in self.ops]
-        tensors = [replace(tensor) for tensor in self.tensors]
-        return Graph(self.source, tensors, ops, list(self.inputs), list(self.outputs))
 
 
 def topological(graph):
