@@ -26,10 +26,13 @@ static inline int32_t microt_round_shift(int32_t x, int exponent) {
 
 // M(x, multiplier, shift) of mtb.c.
 static inline int32_t microt_requantize(int32_t x, int32_t multiplier, int32_t shift) {
-    if (shift > 0) {
+    if (__builtin_expect(shift >= 0, 0)) {
         return microt_high_mul((int32_t)((uint32_t)x << shift), multiplier);
     }
-    return microt_round_shift(microt_high_mul(x, multiplier), -shift);
+    // As microt_round_shift: halves go upwards after one is taken from negative numbers. The
+    // product is above -2^31 and below 2^31 - 1, so neither sum overflows.
+    const int32_t y = microt_high_mul(x, multiplier);
+    return (((y + (y >> 31)) >> (-shift - 1)) + 1) >> 1;
 }
 
 // M1(x, multiplier, shift) of mtb.c, saturated to 31 bits.

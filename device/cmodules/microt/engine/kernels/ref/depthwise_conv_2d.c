@@ -47,7 +47,8 @@ void microt_ref_depthwise_conv_2d(const microt_op_t *op, uint8_t *arena) {
     const microt_tensor_t *out = &op->out;
     int32_t a[13];
     microt_args(op, a, 13);
-    const int32_t dilation_h = a[2], dilation_w = a[3], low = a[8], high = a[9];
+    const int32_t dilation_h = a[2], dilation_w = a[3];
+    const microt_finish_t end = {op->bias, op->requant, out->zero_point, a[8], a[9]};
     const int32_t kernel_h = a[10], kernel_w = a[11], multiplier = a[12];
     const int8_t *x = microt_data(in, arena); // (h, w, c)
     int8_t *y = microt_data(out, arena);
@@ -55,6 +56,7 @@ void microt_ref_depthwise_conv_2d(const microt_op_t *op, uint8_t *arena) {
     const int32_t x_row = dilation_h * in->w * in->c;
     const int32_t x_tap = dilation_w * in->c;
     const int32_t w_row = kernel_w * channels;
+    const int32_t offset = -in->zero_point;
 
     for (int32_t oy = 0; oy < out->h; oy++) {
         const microt_window_t wy = microt_window(oy, a[0], a[4], kernel_h, dilation_h, in->h);
@@ -73,16 +75,15 @@ void microt_ref_depthwise_conv_2d(const microt_op_t *op, uint8_t *arena) {
                 for (; oc + 4 <= channels; oc += 4) {
                     int32_t sum[4];
                     four_channels(sum, xw + oc, ww + oc, rows, taps, x_row, w_row, x_tap, channels,
-                        -in->zero_point);
-                    for (int32_t i = 0; i < 4; i++) {
-                        *y++ = microt_finish(op, oc + i, sum[i], low, high);
-                    }
+                        offset);
+                    microt_finish(&end, oc, sum, 4, y);
+                    y += 4;
                 }
             }
             for (; oc < channels; oc++) {
                 int32_t sum = one_channel(xw + oc / multiplier, ww + oc, rows, taps, x_row, w_row,
-                    x_tap, channels, -in->zero_point);
-                *y++ = microt_finish(op, oc, sum, low, high);
+                    x_tap, channels, offset);
+                microt_finish(&end, oc, &sum, 1, y++);
             }
         }
     }
