@@ -48,7 +48,9 @@ def requant(rng, channels: int, taps: int, *, friendly: bool | None = None) -> R
     if kind > 0.83 and rng.random() < 0.3:
         multiplier[rng.integers(channels)] = rng.choice([0, (1 << 31) - 1, 1 << 30])
     bias = rng.integers(-3000, 3000, channels)
-    if rng.random() < 0.1:
+    if friendly:
+        pass
+    elif rng.random() < 0.1:
         bias = rng.integers(-(1 << 30), 1 << 30, channels)
     elif rng.random() < 0.1:
         bias *= 0

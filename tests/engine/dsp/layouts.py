@@ -157,7 +157,7 @@ def conv_scratch(window: Window, layout: int, channel_bytes: int) -> int:
         patch = 0 if _is_direct(window) else 4 * depth
         return max(block, 1) * 8 * depth + buffer + patch
     taps = window.kernel[0] * window.kernel[1] * channels
-    return _round(2 * taps + 15, 16) + _round(taps + channel_bytes, 16)
+    return _round(taps + (channel_bytes if channel_bytes < taps else 0), 16)
 
 
 def _conv_layout(window: Window, groups: int) -> int:
@@ -193,7 +193,7 @@ def lay_out_conv(window: Window, weights: np.ndarray, requant: Requant) -> Laid:
         if record is None:
             layout, why = PLAIN, "a channel's scale is 0.5 or more, or its sums are too large"
     if not layout:
-        return _plain(weights, requant, conv_scratch(window, PLAIN, flat.shape[1]), why)
+        return plain(weights, requant, conv_scratch(window, PLAIN, flat.shape[1]), why)
     pairs = _pairs(len(flat))
     a, b = record[pairs[:, 0]], record[pairs[:, 1]]
     merged = np.stack([a[:, 0], b[:, 0], *a[:, 1:].T, *b[:, 1:].T], axis=1)
@@ -219,7 +219,8 @@ def lay_out_conv(window: Window, weights: np.ndarray, requant: Requant) -> Laid:
     )
 
 
-def _plain(weights: np.ndarray, requant: Requant, scratch: int, why: str) -> Laid:
+def plain(weights: np.ndarray, requant: Requant, scratch: int = 0, why: str = "") -> Laid:
+    """Layout 0."""
     scale = np.stack([requant.multiplier, requant.shift], axis=1)
     return Laid(
         PLAIN,
@@ -296,7 +297,7 @@ def lay_out_depthwise(window: Window, weights: np.ndarray, requant: Requant) -> 
         if record is None:
             layout, why = PLAIN, "a channel's scale is 0.5 or more, or its sums are too large"
     if not layout:
-        return _plain(weights, requant, 0, why)
+        return plain(weights, requant, why=why)
     k, s = window.kernel[0], window.stride[0]
     padded = np.zeros((k, k + 2, weights.shape[2]), np.int16)
     padded[:, 1:-1] = 2 * weights.astype(np.int16)
@@ -316,10 +317,6 @@ def lay_out_depthwise(window: Window, weights: np.ndarray, requant: Requant) -> 
 
 
 # ---- operators of layout 0
-
-
-def fully_connected_scratch(depth: int) -> int:
-    return _round(2 * depth + 6, 16)
 
 
 def add_scratch() -> int:

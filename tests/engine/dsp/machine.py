@@ -99,8 +99,7 @@ def depthwise_case(name, window, weights, requant, x, clamp=(-128, 127), **optio
 
 def fully_connected_case(name, weights, requant, x, out_shape, clamp, **options) -> Case:
     out = reference.fully_connected(x, weights, requant, clamp).reshape(out_shape)
-    scratch = layouts.fully_connected_scratch(weights.shape[1])
-    laid = layouts._plain(weights, requant, scratch, "")
+    laid = layouts.plain(weights, requant)
     zeros = [requant.zero_in, requant.zero_out]
     macs = out.size * weights.shape[1]
     return Case(name, FULLY_CONNECTED, laid, (*clamp, 0), [x], zeros, out, macs, **options)
@@ -170,7 +169,7 @@ def image(cases: list[Case]) -> bytes:
     return bytes(table) + bytes(base - len(table)) + bytes(data)
 
 
-def _command(core: str, elf: Path, blob: Path) -> list[str]:
+def command(core: str, elf: Path, blob: Path) -> list[str]:
     machine = "-display none -monitor none -serial none -semihosting-config enable=on,target=native"
     loader = f"loader,file={blob},addr=0x21000000,force-raw=on"
     return [
@@ -188,7 +187,7 @@ def run(cases: list[Case], tmp: Path, core: str = "m4", timeout: float = 600) ->
         blob = tmp / "cases.bin"
         blob.write_bytes(image(part))
         done = subprocess.run(
-            _command(core, elf, blob), capture_output=True, text=True, timeout=timeout, check=True
+            command(core, elf, blob), capture_output=True, text=True, timeout=timeout, check=True
         )
         results = dict(re.findall(r"(?:ok|bad) (\d+)(.*)", done.stdout + done.stderr))
         for i, case in enumerate(part):

@@ -20,6 +20,10 @@
 \name:
     .endm
 
+    .macro FUNCTION_END name
+    .size \name, . - \name
+    .endm
+
 // Requantises one accumulator in 4 instructions, bit-exact to M(acc, m, -e) + zero point of mtb.c.
 // acc is doubled (doubled weights or activations, doubled bias), e >= 1 and
 // round = 2^(e-1) + zero_point * 2^e. SMMLAR is t + floor((acc * m + 2^31) / 2^32): the first

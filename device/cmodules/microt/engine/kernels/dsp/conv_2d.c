@@ -228,17 +228,16 @@ static void plain_layer(const layer_t *l) {
     const int32_t groups = op->in[0].c / depth, channels = op->out.c / groups;
     for (int32_t p = 0; p < l->pixels; p++) {
         patch(l, p, l->patch);
+        const int8_t *inputs = l->patch; // i8[taps][depth] of a group
         for (int32_t g = 0; g < groups; g++) {
-            if (groups == 1) {
-                microt_dsp_expand_row(l->tiles, l->patch, taps * depth, op->in[0].zero_point);
-            } else {
-                int8_t *group = l->patch + taps * op->in[0].c; // i8[taps][depth]
+            if (groups != 1) {
+                int8_t *group = l->patch + taps * op->in[0].c;
                 for (int32_t i = 0; i < taps; i++) {
                     memcpy(group + i * depth, l->patch + i * op->in[0].c + g * depth, (size_t)depth);
                 }
-                microt_dsp_expand_row(l->tiles, group, taps * depth, op->in[0].zero_point);
+                inputs = group;
             }
-            microt_dsp_channels(op, l->tiles, taps * depth, g * channels, channels, l->a.low,
+            microt_dsp_channels(op, inputs, taps * depth, g * channels, channels, l->a.low,
                 l->a.high, l->out + p * op->out.c);
         }
     }
@@ -270,8 +269,7 @@ void microt_dsp_conv_2d(const microt_op_t *op, uint8_t *arena, unsigned layout, 
         }
         wide_layer(&l);
     } else {
-        const int32_t taps = l.a.kernel_h * l.a.kernel_w * op->in[0].c;
-        l.patch = (int8_t *)scratch + ((2 * taps + 15) & ~15);
+        l.patch = (int8_t *)scratch;
         plain_layer(&l);
         return; // clamped already
     }

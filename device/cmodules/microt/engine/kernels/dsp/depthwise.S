@@ -139,6 +139,7 @@
     vmov    s0, s1, r1, r12
     bne.w   1b
     pop     {r4-r11, pc}
+    FUNCTION_END microt_dsp_gather_even
 
     FUNCTION microt_dsp_gather_odd
     push    {r4-r11, lr}
@@ -207,6 +208,7 @@
     vmov    s0, s1, r1, r12
     bne.w   1b
     pop     {r4-r11, pc}
+    FUNCTION_END microt_dsp_gather_odd
 
 // ---- frame of the plane kernels ----------------------------------------------------------------
 // s0-s3 record, s4 out cursor or pitch, s11 the microt_dsp_plane_t, s12 skip to the next row.
@@ -327,6 +329,7 @@
     NEXT_ROWS3 2, 1b
     NEXT_CHANNEL 24, 3b
     pop     {r4-r11, pc}
+    FUNCTION_END microt_dsp_plane_3x3_s1
 
     .macro UPPER2 wa wb i0 i1 o
     smlad   r6, r10, \wa, \i0
@@ -381,6 +384,7 @@
     NEXT_ROWS3 4, 1b
     NEXT_CHANNEL 24, 3b
     pop     {r4-r11, pc}
+    FUNCTION_END microt_dsp_plane_3x3_s2
 
 // ---- 5x5 and 7x7: n outputs of a row a step ------------------------------------------------------
 // r0-r5 weights of a row, r4-r9 sums (fewer where the weights need registers), r10 r11 inputs,
@@ -511,6 +515,7 @@
     NEXT_ROW_N 1, 1b
     NEXT_CHANNEL 80, 3b
     pop     {r4-r11, pc}
+    FUNCTION_END microt_dsp_plane_5x5_s1_6
 
 // 5x5 stride 1, 2 outputs: 10 MACs in 8 instructions; for what 6 outputs do not cover.
     FUNCTION microt_dsp_plane_5x5_s1_2
@@ -544,6 +549,7 @@
     NEXT_ROW_N 1, 1b
     NEXT_CHANNEL 80, 3b
     pop     {r4-r11, pc}
+    FUNCTION_END microt_dsp_plane_5x5_s1_2
 
 // 7x7 stride 1, n = 4 or 2 outputs: 28 MACs of a row in 20 instructions, 14 in 11.
     .macro PLANE_7X7_S1 name n
@@ -603,6 +609,7 @@
     NEXT_ROW_N 1, 1b
     NEXT_CHANNEL 168, 3b
     pop     {r4-r11, pc}
+    FUNCTION_END \name
     .endm
 
     PLANE_7X7_S1 microt_dsp_plane_7x7_s1_4, 4
@@ -698,6 +705,7 @@
     NEXT_ROW_N 2, 1b
     NEXT_CHANNEL 2*\k*(\k+1), 3b
     pop     {r4-r11, pc}
+    FUNCTION_END \name
     .endm
 
     PLANE_S2 microt_dsp_plane_5x5_s2_6, 5, 6

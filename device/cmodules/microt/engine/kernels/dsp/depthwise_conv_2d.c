@@ -9,8 +9,8 @@
 #ifdef MICROT_HAVE_DSP
 
 #include "clamp.h"
+#include "finish.h"
 #include "instructions.h"
-#include "../ref/finish.h"
 #include "../ref/window.h"
 
 // What a plane kernel takes; the offsets are depthwise.S's.
@@ -274,10 +274,10 @@ static void plain_layer(const microt_op_t *op, const int8_t *in, int8_t *out,
                         w += channels;
                     }
                 }
-                out[c] = microt_finish(op, c, sum0, a->low, a->high);
-                out[c + 1] = microt_finish(op, c + 1, sum1, a->low, a->high);
-                out[c + 2] = microt_finish(op, c + 2, sum2, a->low, a->high);
-                out[c + 3] = microt_finish(op, c + 3, sum3, a->low, a->high);
+                out[c] = finish_channel(op, c, sum0, a->low, a->high);
+                out[c + 1] = finish_channel(op, c + 1, sum1, a->low, a->high);
+                out[c + 2] = finish_channel(op, c + 2, sum2, a->low, a->high);
+                out[c + 3] = finish_channel(op, c + 3, sum3, a->low, a->high);
             }
             for (; c < channels; c++) {
                 int32_t sum = 0;
@@ -291,7 +291,7 @@ static void plain_layer(const microt_op_t *op, const int8_t *in, int8_t *out,
                         w += channels;
                     }
                 }
-                out[c] = microt_finish(op, c, sum, a->low, a->high);
+                out[c] = finish_channel(op, c, sum, a->low, a->high);
             }
             out += channels;
         }

@@ -102,6 +102,7 @@
     add     lr, lr, #40
     NEXT_SMALL 1b
     pop     {r4-r11, pc}
+    FUNCTION_END microt_dsp_small_3x3
 
     .macro LOAD_ROW5 ab c           // 3 inputs of a row -> (a b)(c -)
     ldrsb   \ab, [r0]
@@ -152,6 +153,7 @@
     vmov    s7, lr
     NEXT_SMALL 1b
     pop     {r4-r11, pc}
+    FUNCTION_END microt_dsp_small_5x5
 
 // ---- 6x6 -> 3x3 --------------------------------------------------------------------------------
 // r3-r5 six inputs of a row, r7 zero points, r0 input, r1 channels, r2 3 * channels, lr record.
@@ -253,6 +255,7 @@
     cmp     r0, r12
     bne.w   1b
     pop     {r4-r11, pc}
+    FUNCTION_END \name
     .endm
 
     SMALL_S2 microt_dsp_small_3x3_s2, 0

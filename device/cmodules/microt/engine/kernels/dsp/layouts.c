@@ -25,8 +25,8 @@ static uint32_t conv_scratch(const microt_op_t *op, unsigned layout) {
             + (wide_direct(op, &a) ? 0 : 4 * depth));
     }
     const uint32_t taps = (uint32_t)(a.kernel_h * a.kernel_w);
-    const uint32_t all = taps * (uint32_t)op->in[0].c;
-    return round16(2 * all + 15) + round16(all + op->weights_size / (uint32_t)op->out.c);
+    const uint32_t group = op->weights_size / (uint32_t)op->out.c, all = taps * (uint32_t)op->in[0].c;
+    return round16(all + (group < all ? group : 0));
 }
 
 uint32_t microt_dsp_scratch(const microt_op_t *op, unsigned layout) {
@@ -40,8 +40,6 @@ uint32_t microt_dsp_scratch(const microt_op_t *op, unsigned layout) {
                 return (uint32_t)(((rows - 1) * a.stride_h + a.kernel_h) * PLANE_ROW);
             }
             return 0;
-        case MICROT_FULLY_CONNECTED:
-            return round16(2 * (op->weights_size / (uint32_t)op->out.c) + 6);
         case MICROT_ADD:
             return ADD_TABLES;
         default:

@@ -67,6 +67,7 @@
     subs    r3, r3, #1
     bne     1b
     pop     {r4-r11, pc}
+    FUNCTION_END \name
     .endm
 
     EXPAND4 microt_dsp_expand4, 0
@@ -102,6 +103,7 @@
     subs    r3, r3, #1
     bne     1b
     pop     {r4-r9, pc}
+    FUNCTION_END microt_dsp_expand3_doubled
 
 // ---- narrow_N ----------------------------------------------------------------------------------
 // r0 block of expanded tiles, r1 weights, r2 records, r3 out;
@@ -300,6 +302,7 @@
     add     sp, sp, #64
     vpop    {s16-s31}
     pop     {r4-r11, pc}
+    FUNCTION_END \name
     .endm
 
     NARROW microt_dsp_narrow_4, 4
@@ -418,6 +421,7 @@
     bne.w   1b
     add     sp, sp, #16
     pop     {r4-r11, pc}
+    FUNCTION_END microt_dsp_wide
 
 // ---- tile4, tile3 ------------------------------------------------------------------------------
 // r0 weights, r1 doubled tile, r2 records, r3 out; stack: pitch of an output pixel, end of the
@@ -505,6 +509,7 @@
     cmp     r12, lr
     bne.w   1b
     pop     {r4-r11, pc}
+    FUNCTION_END microt_dsp_tile4
 
     .macro TILE3_STEP a4 a5 a6 a7 a8 a9
     ldr     r3, [r0], #4
@@ -578,6 +583,7 @@
     cmp     r12, r10
     bne.w   1b
     pop     {r4-r11, pc}
+    FUNCTION_END microt_dsp_tile3
 
 // ---- im2col of a 3x3 kernel over 3 channels, straight to the tiles of narrow_14 -----------------
 // r0, r1, r2 the three input rows at the first window's left column, r3 the pixel's place in its
@@ -621,5 +627,6 @@
     subs    r12, #1
     bne     1b
     pop     {r4-r8, pc}
+    FUNCTION_END microt_dsp_im2col_3x3x3
 
 #endif
