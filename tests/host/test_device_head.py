@@ -79,8 +79,8 @@ def lesson():
     patterns = rng.integers(0, 256, (CLASSES, 6, 6, 3))
     labels = np.concatenate([np.tile(np.arange(CLASSES), SHOTS), np.arange(TESTED) % CLASSES])
     pictures = np.kron(patterns[labels], np.ones((1, 16, 16, 1)))
-    coarse = rng.normal(0, 90, (len(labels), 12, 12, 3))
-    pictures = np.clip(pictures * 0.3 + 90 + np.kron(coarse, np.ones((1, 8, 8, 1))), 0, 255).astype(np.uint8)
+    coarse = rng.normal(0, 40, (len(labels), 12, 12, 3))
+    pictures = np.clip(pictures * 0.5 + 60 + np.kron(coarse, np.ones((1, 8, 8, 1))), 0, 255).astype(np.uint8)
     net = engine.Backbone(BACKBONE)
     return net, net.embed(pictures), labels
 
