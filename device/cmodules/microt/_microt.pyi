@@ -1,0 +1,132 @@
+# SPDX-License-Identifier: MIT
+"""_microt: int8 backbones with early exits, and the vector primitives that heads are made of.
+
+The C module of the microt firmware. `microt` (MicroPython, frozen into the same firmware) is what
+applications use; this is what it stands on.
+
+    import _microt
+    from array import array
+
+    net = _microt.Backbone(memoryview(open("/rom/objects.mtb", "rb")))
+    part = net.run(pixels)          # int8 embedding of exit 0
+    full = net.resume()             # of exit 1; no layer runs twice
+
+Buffers are anything with the buffer protocol: bytes, bytearray, array.array, memoryview. In the
+signatures below `Floats` is array("f") (or a memoryview of one), `Int8` is array("b"), or bytes
+or bytearray read as int8, `Bytes` any buffer of bytes. Errors are ValueError for wrong sizes, types of
+values and numbers out of range, TypeError for objects without a buffer, RuntimeError for calls out of
+order; each says what was expected and what came.
+"""
+
+from typing import Any
+
+Floats = Any
+Int8 = Any
+Bytes = Any
+
+version: str
+"""The version of microt, such as "0.1.0"."""
+
+def kernels() -> tuple[str, ...]:
+    """The kernels this firmware was built with, such as ("reference",)."""
+
+class Backbone:
+    """A compiled backbone (.mtb), used where it lies.
+
+    buffer: the file. It is neither copied nor changed and must not be changed while the Backbone
+    is in use; a file in ROMFS (`memoryview(open(path, "rb"))`) costs no RAM. Everything in it is checked here;
+    ValueError names what is wrong.
+    arena: a writable buffer of at least arena_size bytes, plus up to 15 when it does not start at a multiple of 16.
+    None: allocated on the heap (MemoryError when it does not fit).
+    """
+
+    input_shape: tuple[int, int, int]
+    """(h, w, c)"""
+    input_scale: float
+    input_zero_point: int
+    """The input's real value is input_scale * (q - input_zero_point)."""
+    takes_pixels: bool
+    """True if uint8 pixels are taken as they are."""
+    exits: int
+    """Number of exits."""
+    dims: tuple[int, ...]
+    """Length of each exit's embedding."""
+    output_shape: tuple[tuple[int, int, int], ...]
+    output_scale: tuple[float, ...]
+    output_zero_point: tuple[int, ...]
+    """One entry for each exit; the real value of an embedding is scale * (q - zero_point)."""
+    macs: tuple[int, ...]
+    """Multiply-accumulates from the input to each exit, other exits' branches left out."""
+    arena_size: int
+    """Bytes of the arena."""
+    ram: int
+    """Bytes of RAM that this object holds (not counting the file, nor an arena that was given)."""
+    sha256: bytes
+    """32 bytes: the identity of the file."""
+
+    def __init__(self, buffer: Bytes, *, arena: Bytes | None = None) -> None: ...
+    def run(self, x: Int8, exit: int = 0) -> memoryview:
+        """Runs from the input to an exit.
+
+        x: h * w * c values of int8 (typecode "b"), or of uint8 ("B", bytes, bytearray) if takes_pixels.
+        Returns a read-only memoryview of int8, valid until the next run.
+        """
+
+    def resume(self) -> memoryview:
+        """Goes on to the next exit. RuntimeError when nothing was run or the last exit is reached."""
+
+    def embedding(self, exit: int) -> memoryview:
+        """The embedding of an exit where the last run, or a resume after it, has stopped."""
+
+    def feature_size(self, exit: int) -> tuple[int, int]:
+        """(d, k): length of an exit's feature vector and of its projection; 0 when there is none."""
+
+    def feature_defaults(self, exit: int) -> tuple[float, float] | None:
+        """(shrink, prior_trace) for an exit's head, or None when the file has no feature transform."""
+
+    def feature(self, exit: int, embeddings: Int8, out: Floats) -> Floats:
+        """What the head of an exit sees.
+
+        embeddings: int8, those of exits 0 to exit one after the other, sum(dims[:exit + 1]) values. out: d values.
+        Returns out.
+        """
+
+    def project(self, exit: int, z: Floats, out: Floats) -> Floats:
+        """out (k) = R z (d), the file's projection. Returns out."""
+
+    def project_back(self, exit: int, w: Floats, out: Floats) -> Floats:
+        """out (d) = transposed R w (k): folds a head from projected space to feature space. Returns out."""
+
+def dot(a: Floats | Int8, b: Floats | Int8, n: int = -1, a_off: int = 0, b_off: int = 0) -> float:
+    """sum of a[a_off + i] * b[b_off + i] for i below n.
+
+    n = -1 is all from the offsets on, and then a and b must have equally many. Sums run in float32 from the first
+    to the last; int8 by int8 is summed in int32.
+    """
+
+def axpy(alpha: float, x: Floats | Int8, y: Floats, n: int = -1, x_off: int = 0, y_off: int = 0) -> None:
+    """y[y_off + i] += alpha * x[x_off + i] for i below n; -1 as for dot."""
+
+def matvec(A: Floats | Int8, x: Floats | Int8, out: Floats, rows: int, cols: int, A_off: int = 0) -> None:
+    """out[r] = sum of A[A_off + r * cols + c] * x[c]"""
+
+def vecmat(v: Floats, A: Floats | Int8, out: Floats, rows: int, cols: int, A_off: int = 0) -> None:
+    """out[c] = sum of v[r] * A[A_off + r * cols + c]; out is overwritten and must not be v."""
+
+def rank1(A: Floats, alpha: float, x: Floats, y: Floats | Int8, rows: int, cols: int, /) -> None:
+    """A[r * cols + c] += alpha * x[r] * y[c]"""
+
+def softmax(x: Floats, out: Floats, n: int = -1, x_off: int = 0) -> int:
+    """out[i] = exp(x[x_off + i]) / sum, safe for large x; out may be x. Returns the index of the largest."""
+
+def scale(x: Floats, alpha: float, n: int = -1, x_off: int = 0) -> None:
+    """x[x_off + i] *= alpha"""
+
+def fill(x: Floats, value: float, /) -> None:
+    """x[i] = value"""
+
+def quantize(x: Floats, out: Int8, /) -> float:
+    """out[i] = round(x[i] / scale), halves away from zero, with scale = max |x| / 127, which is returned.
+
+    ValueError for values that are not finite. All zeros give scale 0.
+    """
