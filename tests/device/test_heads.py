@@ -207,6 +207,15 @@ for _, row in easy.embeddings(embedding):
     means.follow(running, row, seen[row], z)
     seen[row] += 1
 assert accuracy(running, easy) == 1
+mean = array("f", bytes(4 * DIM))
+for _, row in easy.embeddings(embedding):
+    if row == 2:
+        Feature(net, 0).of(embedding, z)
+        for j in range(DIM):
+            mean[j] += z[j] / easy.count(2)
+for j in range(DIM):
+    assert abs(running.weights[2 * DIM + j] / means.SHARPNESS - mean[j]) < 1e-5
+assert abs(running.bias[2] + 0.5 * means.SHARPNESS * sum(m * m for m in mean)) < 1e-3
 try:
     solver("forest")
     raise AssertionError

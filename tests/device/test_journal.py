@@ -166,6 +166,11 @@ for at in range(len(whole)):
     assert content(fresh())[-1] == ("new", 9)
 print("each of %d bytes damaged" % len(whole))
 
+# a whole record that is older than the one before it was overwritten once: it does not come back
+write(whole + whole[ends[0] : ends[1]])
+journal = fresh()
+assert content(journal) == taught and journal.tail == ends[1] - ends[0]
+
 # another backbone's, another size: both hashes are named
 write(whole)
 for identity, size, words in ((bytes(32), SIZE, ("00010203", "00000000")), (ID, SIZE + 1, ("20", "21"))):

@@ -225,6 +225,11 @@ assert answers(task) == answers(again)
 # taught anew after it was forgotten: the saved heads do not pretend to know it
 again.learn(sample(1), "pear")
 assert not again.fitted and not microt.Task(net, PATH).fitted
+again.fit()
+again.save()
+again.forget("pear")
+again.learn(sample(1), "pear")
+assert not microt.Task(net, PATH).fitted
 for kind in ("logistic", "means"):
     again.head = kind
     again.fit()
@@ -301,6 +306,13 @@ raises(OSError, ["save", "heads.bin", "read-only"], task.save)
 raises(OSError, ["forget", "read-only"], lambda: task.forget("pear"))
 assert answers(task) == before and task.classes == list(NAMES)
 disk.error = 0
+# the same while class means answer: the class that could not be kept leaves nothing behind
+task = microt.Task(net, PATH)
+assert not task.fitted and right(task) >= 28
+disk.error = 30
+raises(OSError, ["learn", "read-only"], lambda: task.learn(sample(4), "kiwi"))
+disk.error = 0
+assert right(task) >= 28 and len(task.predict(TESTED[0]).scores) == 4
 raises(OSError, ["learn", "/tt/no/such"], lambda: microt.Task(net, "/tt/no/such").learn(sample(0), "kiwi"))
 print("full flash")
 
