@@ -20,7 +20,7 @@ def raises(kind, words, call, *args, **kw):
     except kind as error:
         assert words in str(error), (words, str(error))
         return
-    raise AssertionError("expected %s: %s" % (kind, words))
+    raise AssertionError(f"expected {kind}: {words}")
 
 
 net = _microt.Backbone(file)
@@ -29,7 +29,7 @@ assert net.exits == 2 and net.dims == (6, 10) and net.macs == tuple(expected["ma
 assert net.output_shape == ((1, 1, 6), (1, 1, 10)) and net.output_zero_point == (-3, -128)
 assert abs(net.output_scale[0] - 0.1) < 1e-6 and net.output_scale[1] == 1 / 256
 assert net.arena_size == 608 and 608 <= net.ram < 4096 and net.takes_pixels is True
-assert "".join("%02x" % b for b in net.sha256) == expected["sha256"]
+assert "".join(f"{b:02x}" for b in net.sha256) == expected["sha256"]
 assert "Backbone" in repr(net) and "2 exits" in repr(net)
 assert isinstance(_microt.version, str) and "reference" in _microt.kernels()
 raises(AttributeError, "", lambda: net.nothing)
