@@ -28,8 +28,8 @@
 // Marks must be places that a branch or call reaches, which makes them the first of their block.
 //
 // qemu-plugin.h is in no package, so the handful of functions used is declared here. They have been the
-// same from API version 1 (QEMU 7) to 4 (QEMU 10); functions that changed are not used. API_VERSION is the
-// version to declare: QEMU 9 and later refuse 1, QEMU 8 and earlier refuse what they do not know.
+// same from API version 1 (QEMU 7) to 4 (QEMU 10), but for one that is needed with version 1 only. API_VERSION
+// is the version to declare: QEMU 9 and later refuse 1, QEMU 8 and earlier refuse what they do not know.
 
 #include <inttypes.h>
 #include <stdbool.h>
@@ -71,7 +71,11 @@ unsigned int qemu_plugin_mem_size_shift(qemu_plugin_meminfo_t info);
 size_t qemu_plugin_tb_n_insns(const struct qemu_plugin_tb *tb);
 struct qemu_plugin_insn *qemu_plugin_tb_get_insn(const struct qemu_plugin_tb *tb, size_t index);
 uint64_t qemu_plugin_insn_vaddr(const struct qemu_plugin_insn *insn);
+#if API_VERSION == 1
+const void *qemu_plugin_insn_data(const struct qemu_plugin_insn *insn);
+#else
 size_t qemu_plugin_insn_size(const struct qemu_plugin_insn *insn);
+#endif
 
 EXPORT int qemu_plugin_version = API_VERSION;
 
@@ -251,6 +255,17 @@ static void memory_accessed(unsigned int cpu, qemu_plugin_meminfo_t info, uint64
 
 // ---- while QEMU translates
 
+// Bytes of an instruction. QEMU 7 looks ahead at the end of a page and then reports what it saw as a part of
+// the instruction before, so there the first halfword tells: 0b11101, 0b11110 and 0b11111 begin 4 bytes.
+static uint32_t insn_size(const struct qemu_plugin_insn *insn) {
+    #if API_VERSION == 1
+    const uint8_t *data = qemu_plugin_insn_data(insn);
+    return data[1] >= 0xe8 ? 4 : 2;
+    #else
+    return (uint32_t)qemu_plugin_insn_size(insn);
+    #endif
+}
+
 static void block_translated(qemu_plugin_id_t id, struct qemu_plugin_tb *tb) {
     (void)id;
     size_t n_insns = qemu_plugin_tb_n_insns(tb);
@@ -259,7 +274,7 @@ static void block_translated(qemu_plugin_id_t id, struct qemu_plugin_tb *tb) {
     for (size_t i = 0; i < n_insns; i++) {
         struct qemu_plugin_insn *insn = qemu_plugin_tb_get_insn(tb, i);
         block->insns[i].address = (uint32_t)qemu_plugin_insn_vaddr(insn);
-        block->end = block->insns[i].address + (uint32_t)qemu_plugin_insn_size(insn);
+        block->end = block->insns[i].address + insn_size(insn);
     }
     block->start = block->insns[0].address;
     for (size_t i = 0; i < n_ignored; i++) {

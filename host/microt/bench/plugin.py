@@ -77,6 +77,7 @@ def build(*, qemu: str = QEMU, compiler: str = "gcc") -> Path:
             return chosen
         wanted = re.search(r"minimum version of (\d+)", refusal)
         if wanted is None or not version < int(wanted.group(1)) <= KNOWN_API_VERSIONS[-1]:
+            candidate.unlink()
             raise PluginUnavailable(f"{qemu} does not take the counting plugin: {refusal}")
         version = int(wanted.group(1))
 

@@ -53,6 +53,17 @@ function fault
     b fault
 endfunction fault
 
+    .section .text.crossing
+    .balign 4096
+    .skip 4096 - 8
+function crossing
+    nop
+    ldr.w r0, [r4]              // ends two bytes before the page does
+    ldr.w r1, [r4]              // on both pages
+    bx lr
+endfunction crossing
+    .text
+
     .macro loop count
     bl microt_mark_begin
     ldr r0, =\count
@@ -158,6 +169,11 @@ function reset
     ldr r1, [r0]
     nop
     nop
+    bl microt_mark_end
+
+    // region 9: an instruction that lies on two pages, in the middle of straight code
+    bl microt_mark_begin
+    bl crossing
     bl microt_mark_end
 
     movs r0, #0x18              // semihosting: SYS_EXIT, stopped by the application
