@@ -1,0 +1,102 @@
+# SPDX-License-Identifier: MIT
+"""tools/setup.sh and tools/get_micropython.sh on machines that lack something. Nothing is installed or fetched here:
+commands that would are replaced."""
+
+import os
+import shutil
+import subprocess
+
+import pytest
+
+from microt.boards.board import ROOT
+
+TOOLS = ROOT / "tools"
+
+
+@pytest.fixture
+def machine(tmp_path):
+    """machine(*missing, **commands): an environment without some commands and with others, shell scripts, instead."""
+
+    def machine(*missing, **commands):
+        folder = tmp_path / "bin"
+        folder.mkdir()
+        for directory in os.environ["PATH"].split(os.pathsep):
+            for name in os.listdir(directory) if os.path.isdir(directory) else []:
+                if name not in missing and name not in commands and not (folder / name).exists():
+                    (folder / name).symlink_to(os.path.join(directory, name))
+        for name, script in commands.items():
+            (folder / name).write_text(f"#!/bin/sh\n{script}\n")
+            (folder / name).chmod(0o755)
+        environment = {key: value for key, value in os.environ.items() if not key.startswith(("MICRO", "DEB_"))}
+        return {**environment, "PATH": str(folder), "MICROT_CACHE": str(tmp_path / "cache")}
+
+    return machine
+
+
+def run(script, environment):
+    return subprocess.run(["/bin/sh", script], env=environment, capture_output=True, text=True)
+
+
+def test_get_uses_the_users_checkout(tmp_path, machine):
+    (tmp_path / "mine" / "py").mkdir(parents=True)
+    (tmp_path / "mine" / "py" / "mpconfig.h").touch()
+    result = run(TOOLS / "get_micropython.sh", machine() | {"MICROPYTHON_DIR": str(tmp_path / "mine")})
+    assert (result.returncode, result.stdout, result.stderr) == (0, f"{tmp_path / 'mine'}\n", "")
+
+
+def test_get_refuses_a_folder_that_is_no_checkout(tmp_path, machine):
+    result = run(TOOLS / "get_micropython.sh", machine() | {"MICROPYTHON_DIR": str(tmp_path)})
+    assert result.returncode == 3 and result.stdout == ""
+    assert f"expected a MicroPython source tree, found no py/mpconfig.h in {tmp_path}" in result.stderr
+
+
+def test_get_without_apt(machine):
+    result = run(TOOLS / "get_micropython.sh", machine("apt-get"))
+    assert result.returncode == 3 and result.stdout == ""
+    assert "no apt-get on this machine" in result.stderr and "MICROPYTHON_DIR" in result.stderr
+
+
+needs_dpkg = pytest.mark.skipif(not shutil.which("dpkg-source"), reason="needs dpkg-dev")
+INDEX = "[ $1 = indextargets ] && echo 'Debian|Debian|http://archive.invalid/debian/' && exit\n"
+
+
+@needs_dpkg
+def test_get_offline(machine, tmp_path):
+    apt = INDEX + 'case "$*" in *" update") echo "Could not resolve archive.invalid"; exit 100;; esac'
+    environment = machine(**{"apt-get": apt}) | {"DEB_KEYRING": str(ROOT / "LICENSE")}
+    result = run(TOOLS / "get_micropython.sh", environment)
+    assert result.returncode == 3 and result.stdout == ""
+    assert "Could not resolve archive.invalid" in result.stderr and "offline" in result.stderr
+    assert os.listdir(tmp_path / "cache") == []
+
+
+@needs_dpkg
+def test_get_refuses_a_tarball_with_another_hash(machine, tmp_path):
+    apt = INDEX + 'case "$*" in *" source "*) echo bad > micropython_1.25.0+ds.orig.tar.xz;; esac'
+    environment = machine(**{"apt-get": apt}) | {"DEB_KEYRING": str(ROOT / "LICENSE")}
+    result = run(TOOLS / "get_micropython.sh", environment)
+    assert result.returncode == 3 and result.stdout == ""
+    assert "expected SHA-256 7b25be99" in result.stderr and ", got " in result.stderr
+    assert os.listdir(tmp_path / "cache") == []
+
+
+def test_setup_says_in_one_line_what_to_install(machine):
+    environment = machine("uncrustify", "qemu-system-arm", id="echo 1000", sudo="exit 1", **{"apt-get": "exit 1"})
+    result = run(TOOLS / "setup.sh", environment)
+    assert result.returncode == 3
+    assert result.stderr == "setup: run: sudo apt-get install --no-install-recommends qemu-system-arm uncrustify \n"
+
+
+def test_setup_installs_as_root(machine, tmp_path):
+    log = tmp_path / "log"
+    environment = machine("uncrustify", id="echo 0", **{"apt-get": f'echo "$*" >> {log}; [ $2 != install ]'})
+    result = run(TOOLS / "setup.sh", environment)
+    assert result.returncode == 3 and "apt-get could not install: uncrustify" in result.stderr
+    assert log.read_text().splitlines() == ["-q update", "-q install -y --no-install-recommends uncrustify"]
+
+
+def test_setup_refuses_a_python_without_tensorflow(machine):
+    environment = machine(python3_9='[ "$1" = -V ] && echo "Python 3.9.2"; exit 1') | {"PYTHON": "python3_9"}
+    result = run(TOOLS / "setup.sh", environment)
+    assert result.returncode == 3
+    assert result.stderr == "setup: PYTHON: expected Python 3.10 to 3.13 (TensorFlow's), got Python 3.9.2\n"
