@@ -310,6 +310,9 @@ def test_feature_contents():
     at = mtb.get(GOOD, "features", 1, "parts_at")
     for part in [(2, 0, 4, 0), (0, 3, 4, 0), (0, 65535, 4, 0), (0, 1, 0, 0), (0, 1, 5, 0), (0, 1, 4, 1)]:
         refused(mtb.seal(GOOD[:at] + struct.pack("<4H", *part) + GOOD[at + 8 :]), "feature 1")
+    at = mtb.get(GOOD, "features", 0, "parts_at")
+    for source in (1, 7, 8, 65535):  # an exit that is not reached yet, and none at all
+        refused(mtb.seal(GOOD[:at] + struct.pack("<H", source) + GOOD[at + 2 :]), "feature 0: part 0")
     for field in ("mean_at", "scales_at"):
         at = mtb.get(GOOD, "features", 0, field)
         for value in (NAN, INF, -INF):
@@ -355,6 +358,29 @@ def test_plan():
     # the trunk goes on from tensor 4 after exit 0: its branch may not write over it
     refused(plan(t5=0), "plan: tensors 4 and 5 overlap")
     refused(plan(t6=0), "plan: tensors 4 and 6 overlap")
+
+
+def test_an_embedding_that_is_read_stays_to_the_end():
+    def layer(source, target):
+        requant = [[1 << 30, -5]] * 8
+        weights = np.ones((8, 8))
+        return mtb.op("FULLY_CONNECTED", [source], target, [-128, 127, 0], mtb.NONE, weights, [0] * 8, requant, 64)
+
+    def program(last):
+        return {
+            "tensors": [mtb.tensor(1, 1, 8, offset) for offset in (0, 16, 32, last)],
+            "ops": [layer(0, 1), layer(1, 2), layer(2, 3)],
+            "exits": [(1, 1), (3, 3)],
+            "features": [],
+            "pixels": None,
+            "arena": 64,
+            "input": 0,
+            "scratch": (0, 0),
+        }
+
+    Backbone(mtb.pack(program(0)))
+    Backbone(mtb.pack(program(48)))
+    refused(mtb.pack(program(16)), "plan: tensors 1 and 3 overlap")
 
 
 def test_order():
