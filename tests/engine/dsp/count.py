@@ -12,6 +12,7 @@ table shows CMSIS-NN's figures too.
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import json
 import re
 import subprocess
@@ -20,6 +21,7 @@ from collections import Counter
 from pathlib import Path
 
 import cases
+import layouts
 import machine
 import numpy as np
 from layouts import Window
@@ -32,15 +34,21 @@ from microt.bench.elf import Elf
 BASELINE = machine.ROOT.parent / "shared" / "design" / "perf_baseline.json"
 
 
+def requant(rng, channels: int, taps: int, relu: str) -> layouts.Requant:
+    made = cases.requant(rng, channels, taps, friendly=True)
+    return dataclasses.replace(made, zero_in=-128, zero_out=-128 if relu else -3)
+
+
 def case(name: str, *, same: bool = False, reference: bool = False) -> machine.Case:
     """The layer of a name, on random values; see networks.py."""
     rng = np.random.default_rng(list(name.encode()))
     options = {"use_reference": reference}
-    kind, *shape = name.split("_")
+    plain, _, relu = name.partition("+")
+    kind, *shape = plain.split("_")
     numbers = [int(n) for part in shape for n in re.findall(r"\d+", part)]
     if kind == "fc":
         depth, out = numbers
-        q = cases.requant(rng, out, depth, friendly=True)
+        q = requant(rng, out, depth, "")
         weights, x = cases.values(rng, out, depth), cases.values(rng, 1, 1, depth)
         clamp = (-128, 127)
         return machine.fully_connected_case(name, weights, q, x, (1, 1, out), clamp, **options)
@@ -70,10 +78,10 @@ def case(name: str, *, same: bool = False, reference: bool = False) -> machine.C
     if kind.startswith("avgpool"):
         return machine.average_pool_case(name, window, x, 0, (-128, 127), **options)
     if kind.startswith("dw"):
-        q = cases.requant(rng, cout, k * k, friendly=True)
+        q = requant(rng, cout, k * k, relu)
         weights = rng.integers(-127, 128, (k, k, cin), dtype=np.int8)
         return machine.depthwise_case(name, window, weights, q, x, **options)
-    q = cases.requant(rng, cout, k * k * cin, friendly=True)
+    q = requant(rng, cout, k * k * cin, relu)
     weights = rng.integers(-127, 128, (cout, k, k, cin), dtype=np.int8)
     return machine.conv_case(name, window, weights, q, x, **options)
 
@@ -130,16 +138,17 @@ def main() -> None:
     names = [*single, *(name for layers in networks.values() for name in layers)]
     found, wrong = measure(names, args.core, same=args.same, reference=args.reference)
     cmsis, _ = _cmsis()
-    print(f"{'layer':26} {'MACs':>8} {'insn':>9} {'cycles':>9} {'/MAC':>5} {'/MAC':>5}  CMSIS-NN")
+    print(f"{'layer':30} {'MACs':>8} {'insn':>9} {'cycles':>9} {'/MAC':>5} {'/MAC':>5}  CMSIS-NN")
     for name, (instructions, cycles, layer, where) in found.items():
         macs = layer.macs or layer.expected.size
         ratio = ""
-        if name in cmsis:
-            ratio = f"{cmsis[name][0] / instructions:5.2f} {cmsis[name][1] / cycles:5.2f}"
-            if cmsis[name][0] < instructions or cmsis[name][1] < cycles:
+        theirs = cmsis.get(name.partition("+")[0])
+        if theirs:
+            ratio = f"{theirs[0] / instructions:5.2f} {theirs[1] / cycles:5.2f}"
+            if theirs[0] < instructions or theirs[1] < cycles:
                 ratio += "  SLOWER"
         print(
-            f"{name:26} {macs:8} {instructions:9} {cycles:9} {instructions / macs:5.2f} "
+            f"{name:30} {macs:8} {instructions:9} {cycles:9} {instructions / macs:5.2f} "
             f"{cycles / macs:5.2f}  {ratio}"
         )
         if args.where:

@@ -28,6 +28,7 @@ FIRST_TILE = 224
 PLANE_ROW = 256
 PLANE_ROWS = 29
 ADD_TABLES = 2048
+RELU = 256
 
 
 @dataclass(frozen=True)
@@ -106,6 +107,7 @@ def records(sums: np.ndarray, requant: Requant, *, fold: np.ndarray) -> np.ndarr
     fits = (np.abs(half) + largest + 2 < 1 << 31) & (2 * sums < 1 << 31)
     if not fits.all() or (np.abs(2 * bias) >= 1 << 31).any():
         return None
+    e = e + (RELU if requant.zero_out == -128 else 0)
     return np.stack([2 * bias, multiplier, half, e], axis=1).astype(np.int32)
 
 

@@ -35,4 +35,19 @@
     ssat    \acc, #8, \acc
     .endm
 
+// The same in 3 for a zero point of -128, as after every ReLU: a negative acc saturates to -128
+// however it is rounded.
+    .macro REQUANTIZE_RELU acc m round e
+    smmlar  \acc, \acc, \m, \round
+    asr     \acc, \acc, \e
+    ssat    \acc, #8, \acc
+    .endm
+
+// Records say which one in bit 8 of e (shifts by a register look at the lowest 8 bits only):
+// goes to label when it is not set.
+    .macro UNLESS_RELU e t label
+    lsls    \t, \e, #23
+    bpl.w   \label
+    .endm
+
 #endif

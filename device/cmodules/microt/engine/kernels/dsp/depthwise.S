@@ -7,7 +7,8 @@
 // one channel are 256 bytes apart and constant offsets reach them. Values that lie outside the
 // input hold its zero point, which the bias takes away.
 //
-// Record of a channel, i32[4]: bias (zero point folded in, doubled), m, round, e; see REQUANTIZE.
+// Record of a channel, i32[4]: bias (zero point folded in, doubled), m, round, e; see REQUANTIZE
+// and UNLESS_RELU.
 // Weights of a channel: int16 pairs, doubled; per row of k taps
 //   3x3 stride 1   (w0 w1)(w1 w2)
 //   5x5 stride 1   (w0 w1)(w2 w3)(w1 w2)(w3 w4)
@@ -259,8 +260,14 @@
     vmov    s9, r5
     .endm
 
-    .macro FINISH3
+    .macro FINISH3 relu
     vmov    r5, r10, s1, s2
+    .if \relu
+    smmlar  r6, r6, r5, r10
+    smmlar  r7, r7, r5, r10
+    smmlar  r8, r8, r5, r10
+    smmlar  r9, r9, r5, r10
+    .else
     add     r11, r10, r6, asr #31
     smmlar  r6, r6, r5, r11
     add     r11, r10, r7, asr #31
@@ -269,6 +276,7 @@
     smmlar  r8, r8, r5, r11
     add     r11, r10, r9, asr #31
     smmlar  r9, r9, r5, r11
+    .endif
     vmov    r10, s3
     asr     r6, r6, r10
     asr     r7, r7, r10
@@ -300,7 +308,8 @@
     bne.w   \label
     .endm
 
-    FUNCTION microt_dsp_plane_3x3_s1
+    .macro PLANE_3X3_S1 name relu
+    FUNCTION \name
     push    {r4-r11, lr}
     vmov    s11, r0
     mov     r6, r0
@@ -324,12 +333,16 @@
     ldrd    r10, r11, [r12], #4
     UPPER1  r2, r3, r6, r7
     LOWER1  r0, r1, r8, r9
-    FINISH3
+    FINISH3 \relu
     bne     2b
     NEXT_ROWS3 2, 1b
     NEXT_CHANNEL 24, 3b
     pop     {r4-r11, pc}
-    FUNCTION_END microt_dsp_plane_3x3_s1
+    FUNCTION_END \name
+    .endm
+
+    PLANE_3X3_S1 microt_dsp_plane_3x3_s1, 0
+    PLANE_3X3_S1 microt_dsp_plane_3x3_s1_relu, 1
 
     .macro UPPER2 wa wb i0 i1 o
     smlad   r6, r10, \wa, \i0
@@ -346,7 +359,8 @@
     smlad   r9, r10, \wb, r9
     .endm
 
-    FUNCTION microt_dsp_plane_3x3_s2
+    .macro PLANE_3X3_S2 name relu
+    FUNCTION \name
     push    {r4-r11, lr}
     vmov    s11, r0
     mov     r6, r0
@@ -379,12 +393,16 @@
     LOWER2  r4, r5, r8, r9, 4*ROW
     ldrd    r10, r11, [r12], #8
     UPPER2  r0, r1, r6, r7, -8
-    FINISH3
+    FINISH3 \relu
     bne     2b
     NEXT_ROWS3 4, 1b
     NEXT_CHANNEL 24, 3b
     pop     {r4-r11, pc}
-    FUNCTION_END microt_dsp_plane_3x3_s2
+    FUNCTION_END \name
+    .endm
+
+    PLANE_3X3_S2 microt_dsp_plane_3x3_s2, 0
+    PLANE_3X3_S2 microt_dsp_plane_3x3_s2_relu, 1
 
 // ---- 5x5 and 7x7: n outputs of a row a step ------------------------------------------------------
 // r0-r5 weights of a row, r4-r9 sums (fewer where the weights need registers), r10 r11 inputs,
@@ -418,6 +436,10 @@
     .macro OUT2 a b
     REQUANTIZE \a, r0, r1, r2, r3
     REQUANTIZE \b, r0, r1, r2, r3
+    .endm
+    .macro OUT2_RELU a b
+    REQUANTIZE_RELU \a, r0, r1, r2
+    REQUANTIZE_RELU \b, r0, r1, r2
     .endm
     .macro PUT2 a b
     strb    \a, [r10]
@@ -504,9 +526,11 @@
     ROW5    2*ROW, 0
     ROW5    3*ROW, 0
     FINISH_SCALE
-    OUT2    r4, r5
-    OUT2    r6, r7
-    OUT2    r8, r9
+    UNLESS_RELU r2, r3, 5f
+    OUT2_RELU r4, r5
+    OUT2_RELU r6, r7
+    OUT2_RELU r8, r9
+4:
     vmov    r10, r11, s4, s5
     PUT2    r4, r5
     PUT2    r6, r7
@@ -515,6 +539,11 @@
     NEXT_ROW_N 1, 1b
     NEXT_CHANNEL 80, 3b
     pop     {r4-r11, pc}
+5:
+    OUT2    r4, r5
+    OUT2    r6, r7
+    OUT2    r8, r9
+    b.w     4b
     FUNCTION_END microt_dsp_plane_5x5_s1_6
 
 // 5x5 stride 1, 2 outputs: 10 MACs in 8 instructions; for what 6 outputs do not cover.
@@ -598,17 +627,29 @@
     .endif
     .endr
     FINISH_SCALE
+    .if \n == 4
+    UNLESS_RELU r2, r3, 5f
+    OUT2_RELU r6, r7
+    OUT2_RELU r8, r9
+4:
+    .else
     OUT2    r6, r7
+    .endif
     vmov    r10, r11, s4, s5
     PUT2    r6, r7
     .if \n == 4
-    OUT2    r8, r9
     PUT2    r8, r9
     .endif
     NEXT_STEP 2*\n-7*ROW, 2b
     NEXT_ROW_N 1, 1b
     NEXT_CHANNEL 168, 3b
     pop     {r4-r11, pc}
+    .if \n == 4
+5:
+    OUT2    r6, r7
+    OUT2    r8, r9
+    b.w     4b
+    .endif
     FUNCTION_END \name
     .endm
 
@@ -685,12 +726,17 @@
     WORD    r11, 1, %((\k+1)/2), \n
     .endr
     FINISH_SCALE
-    OUT2    r4, r5
     .if \n == 6
-    OUT2    r6, r7
-    OUT2    r8, r9
-    .elseif \n == 3
+    UNLESS_RELU r2, r3, 5f
+    OUT2_RELU r4, r5
+    OUT2_RELU r6, r7
+    OUT2_RELU r8, r9
+4:
+    .else
+    OUT2    r4, r5
+    .if \n == 3
     REQUANTIZE r6, r0, r1, r2, r3
+    .endif
     .endif
     vmov    r10, r11, s4, s5
     PUT2    r4, r5
@@ -705,6 +751,13 @@
     NEXT_ROW_N 2, 1b
     NEXT_CHANNEL 2*\k*(\k+1), 3b
     pop     {r4-r11, pc}
+    .if \n == 6
+5:
+    OUT2    r4, r5
+    OUT2    r6, r7
+    OUT2    r8, r9
+    b.w     4b
+    .endif
     FUNCTION_END \name
     .endm
 

@@ -13,6 +13,8 @@
 #include "instructions.h"
 #include "../ref/window.h"
 
+#define RELU (0x100) // in e of a record, see assembly.h
+
 // What a plane kernel takes; the offsets are depthwise.S's.
 typedef struct _microt_dsp_plane_t {
     const int32_t *weights;
@@ -28,7 +30,8 @@ typedef struct _microt_dsp_plane_t {
 } microt_dsp_plane_t;
 
 typedef void plane_t(microt_dsp_plane_t *plane);
-plane_t microt_dsp_plane_3x3_s1, microt_dsp_plane_3x3_s2, microt_dsp_plane_5x5_s1_6,
+plane_t microt_dsp_plane_3x3_s1, microt_dsp_plane_3x3_s2, microt_dsp_plane_3x3_s1_relu,
+    microt_dsp_plane_3x3_s2_relu, microt_dsp_plane_5x5_s1_6,
     microt_dsp_plane_5x5_s1_2, microt_dsp_plane_5x5_s2_6, microt_dsp_plane_5x5_s2_3,
     microt_dsp_plane_5x5_s2_2, microt_dsp_plane_7x7_s1_4, microt_dsp_plane_7x7_s1_2,
     microt_dsp_plane_7x7_s2_6, microt_dsp_plane_7x7_s2_3, microt_dsp_plane_7x7_s2_2;
@@ -111,7 +114,10 @@ static void single_column(microt_dsp_plane_t p, int32_t kernel, int32_t stride) 
 // rows x columns outputs of the 4 channels in the strip; plane stands at their first input.
 static void block_3x3(const microt_dsp_plane_t *block, int32_t rows, int32_t columns,
     int32_t stride) {
-    plane_t *kernel = stride == 1 ? microt_dsp_plane_3x3_s1 : microt_dsp_plane_3x3_s2;
+    const bool relu = block->records[3] & RELU;
+    plane_t *kernel = stride == 1
+        ? (relu ? microt_dsp_plane_3x3_s1_relu : microt_dsp_plane_3x3_s1)
+        : (relu ? microt_dsp_plane_3x3_s2_relu : microt_dsp_plane_3x3_s2);
     int32_t even = columns & ~1;
     if (rows == 1) { // the kernels make pairs of rows
         even = 0;

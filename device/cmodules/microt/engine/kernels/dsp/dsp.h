@@ -27,6 +27,8 @@
 //               6x6 with padding 1 at the bottom and right or at the top and left. weights as
 //               depthwise_small.S has them, records included; requant empty
 //
+// Records: m the multiplier, e the right shift (1 or more), round = 2^(e-1) + zero_point * 2^e; e has
+// 256 added when the output's zero point is -128.
 // Bias: in 16 to 19 the input's zero point is folded in, bias - zero_point * sum of the channel's weights; in 20
 // it is not. All are doubled.
 //

@@ -59,11 +59,11 @@ static inline int32_t smlatt(int32_t a, int32_t b, int32_t sum) {
     return y;
 }
 
-// The REQUANTIZE of assembly.h.
+// The REQUANTIZE of assembly.h; it does for ReLU as well.
 static inline int32_t requantize_doubled(int32_t sum, int32_t m, int32_t round, int32_t e) {
     int32_t y;
     __asm("smmlar %0, %1, %2, %3" : "=r" (y) : "r" (sum), "r" (m), "r" (round + (sum >> 31)));
-    y >>= e;
+    y >>= e & 0xFF;
     __asm("ssat %0, #8, %1" : "=r" (y) : "r" (y));
     return y;
 }

@@ -7,7 +7,7 @@
 // pixels x depth inputs takes 8 * depth bytes.
 //
 // Record of two output channels A and B, i32[8]: biasA biasB mA roundA eA mB roundB eB, the bias
-// with the input's zero point folded in and doubled; see REQUANTIZE.
+// with the input's zero point folded in and doubled; see REQUANTIZE and UNLESS_RELU.
 //
 // The first multiply-accumulate of each output takes the bias register as its addend, the last of
 // them overwrites it, so no copies of the bias are made.
@@ -161,6 +161,23 @@
     vmov    s\a, \x
     .endm
 
+    .macro SCALE_B n                // m, round, e of channel B
+    .if \n <= 8
+    GET2    r0, r1, %(2*\n+5), %(2*\n+6)
+    GET     r2, %(2*\n+7)
+    .elseif \n == 12
+    vmov    r0, r1, s27, s28
+    vmov    r2, s29
+    .else
+    ldrd    r0, r1, [sp, #44]
+    .if \n == 14
+    vmov    r2, s29
+    .else
+    ldr     r2, [sp, #56]
+    .endif
+    .endif
+    .endm
+
 // Frame: 0 biasA, 4 biasB, 8 pitch, 12 end, 16 block, 20 weights, 24 records, 28 out, 32 pairs of
 // channels, 36 mA, 40 roundA, 44 mB, 48 roundB, 52 eA, 56 eB, 60 out of the tile. N <= 8 keeps all
 // of it in s registers, 12 and 14 most, 16 none.
@@ -241,28 +258,17 @@
     ldr     r2, [sp, #52]
     .endif
     .endif
-    REQUANTIZE r4, r0, r1, r2, r3
-    REQUANTIZE r5, r0, r1, r2, r3
-    REQUANTIZE r6, r0, r1, r2, r3
-    REQUANTIZE r7, r0, r1, r2, r3
-    .if \n <= 8
-    GET2    r0, r1, %(2*\n+5), %(2*\n+6)
-    GET     r2, %(2*\n+7)
-    .elseif \n == 12
-    vmov    r0, r1, s27, s28
-    vmov    r2, s29
-    .else
-    ldrd    r0, r1, [sp, #44]
-    .if \n == 14
-    vmov    r2, s29
-    .else
-    ldr     r2, [sp, #56]
-    .endif
-    .endif
-    REQUANTIZE r8, r0, r1, r2, r3
-    REQUANTIZE r9, r0, r1, r2, r3
-    REQUANTIZE r10, r0, r1, r2, r3
-    REQUANTIZE r11, r0, r1, r2, r3
+    UNLESS_RELU r2, r3, 4f
+    REQUANTIZE_RELU r4, r0, r1, r2
+    REQUANTIZE_RELU r5, r0, r1, r2
+    REQUANTIZE_RELU r6, r0, r1, r2
+    REQUANTIZE_RELU r7, r0, r1, r2
+    SCALE_B \n
+    REQUANTIZE_RELU r8, r0, r1, r2
+    REQUANTIZE_RELU r9, r0, r1, r2
+    REQUANTIZE_RELU r10, r0, r1, r2
+    REQUANTIZE_RELU r11, r0, r1, r2
+3:
     .if \n <= 8
     GET     r0, %(2*\n+8)
     GET2    r1, r2, %(2*\n+9), %(2*\n+10)
@@ -302,6 +308,17 @@
     add     sp, sp, #64
     vpop    {s16-s31}
     pop     {r4-r11, pc}
+4:
+    REQUANTIZE r4, r0, r1, r2, r3
+    REQUANTIZE r5, r0, r1, r2, r3
+    REQUANTIZE r6, r0, r1, r2, r3
+    REQUANTIZE r7, r0, r1, r2, r3
+    SCALE_B \n
+    REQUANTIZE r8, r0, r1, r2, r3
+    REQUANTIZE r9, r0, r1, r2, r3
+    REQUANTIZE r10, r0, r1, r2, r3
+    REQUANTIZE r11, r0, r1, r2, r3
+    b.w     3b
     FUNCTION_END \name
     .endm
 
@@ -388,16 +405,18 @@
     bne.w   3b
     vmov    r0, r2, s2, s3
     vmov    r3, s4
-    REQUANTIZE r4, r0, r2, r3, r12
-    REQUANTIZE r5, r0, r2, r3, r12
-    REQUANTIZE r6, r0, r2, r3, r12
-    REQUANTIZE r7, r0, r2, r3, r12
+    UNLESS_RELU r3, r12, 6f
+    REQUANTIZE_RELU r4, r0, r2, r3
+    REQUANTIZE_RELU r5, r0, r2, r3
+    REQUANTIZE_RELU r6, r0, r2, r3
+    REQUANTIZE_RELU r7, r0, r2, r3
     vmov    r0, r2, s5, s6
     vmov    r3, s7
-    REQUANTIZE r8, r0, r2, r3, r12
-    REQUANTIZE r9, r0, r2, r3, r12
-    REQUANTIZE r10, r0, r2, r3, r12
-    REQUANTIZE r11, r0, r2, r3, r12
+    REQUANTIZE_RELU r8, r0, r2, r3
+    REQUANTIZE_RELU r9, r0, r2, r3
+    REQUANTIZE_RELU r10, r0, r2, r3
+    REQUANTIZE_RELU r11, r0, r2, r3
+5:
     vmov    r0, s8
     vmov    r2, r3, s10, s11
     strb    r4, [r0]
@@ -421,6 +440,18 @@
     bne.w   1b
     add     sp, sp, #16
     pop     {r4-r11, pc}
+6:
+    REQUANTIZE r4, r0, r2, r3, r12
+    REQUANTIZE r5, r0, r2, r3, r12
+    REQUANTIZE r6, r0, r2, r3, r12
+    REQUANTIZE r7, r0, r2, r3, r12
+    vmov    r0, r2, s5, s6
+    vmov    r3, s7
+    REQUANTIZE r8, r0, r2, r3, r12
+    REQUANTIZE r9, r0, r2, r3, r12
+    REQUANTIZE r10, r0, r2, r3, r12
+    REQUANTIZE r11, r0, r2, r3, r12
+    b.w     5b
     FUNCTION_END microt_dsp_wide
 
 // ---- tile4, tile3 ------------------------------------------------------------------------------
@@ -480,15 +511,17 @@
     bne.w   2b
     vmov    r2, s2
     ldm     r2!, {r1, r3, r12}
-    REQUANTIZE r4, r1, r3, r12, lr
-    REQUANTIZE r5, r1, r3, r12, lr
-    REQUANTIZE r6, r1, r3, r12, lr
-    REQUANTIZE r7, r1, r3, r12, lr
+    UNLESS_RELU r12, lr, 4f
+    REQUANTIZE_RELU r4, r1, r3, r12
+    REQUANTIZE_RELU r5, r1, r3, r12
+    REQUANTIZE_RELU r6, r1, r3, r12
+    REQUANTIZE_RELU r7, r1, r3, r12
     ldm     r2!, {r1, r3, r12}
-    REQUANTIZE r8, r1, r3, r12, lr
-    REQUANTIZE r9, r1, r3, r12, lr
-    REQUANTIZE r10, r1, r3, r12, lr
-    REQUANTIZE r11, r1, r3, r12, lr
+    REQUANTIZE_RELU r8, r1, r3, r12
+    REQUANTIZE_RELU r9, r1, r3, r12
+    REQUANTIZE_RELU r10, r1, r3, r12
+    REQUANTIZE_RELU r11, r1, r3, r12
+3:
     vmov    s2, r2
     vmov    r2, r3, s3, s4
     add     r12, r2, #2
@@ -509,6 +542,17 @@
     cmp     r12, lr
     bne.w   1b
     pop     {r4-r11, pc}
+4:
+    REQUANTIZE r4, r1, r3, r12, lr
+    REQUANTIZE r5, r1, r3, r12, lr
+    REQUANTIZE r6, r1, r3, r12, lr
+    REQUANTIZE r7, r1, r3, r12, lr
+    ldm     r2!, {r1, r3, r12}
+    REQUANTIZE r8, r1, r3, r12, lr
+    REQUANTIZE r9, r1, r3, r12, lr
+    REQUANTIZE r10, r1, r3, r12, lr
+    REQUANTIZE r11, r1, r3, r12, lr
+    b.w     3b
     FUNCTION_END microt_dsp_tile4
 
     .macro TILE3_STEP a4 a5 a6 a7 a8 a9
@@ -559,13 +603,15 @@
     bne.w   2b
     vmov    r2, s2
     ldm     r2!, {r1, r3, r12}
-    REQUANTIZE r4, r1, r3, r12, r10
-    REQUANTIZE r5, r1, r3, r12, r10
-    REQUANTIZE r6, r1, r3, r12, r10
+    UNLESS_RELU r12, r10, 4f
+    REQUANTIZE_RELU r4, r1, r3, r12
+    REQUANTIZE_RELU r5, r1, r3, r12
+    REQUANTIZE_RELU r6, r1, r3, r12
     ldm     r2!, {r1, r3, r12}
-    REQUANTIZE r7, r1, r3, r12, r10
-    REQUANTIZE r8, r1, r3, r12, r10
-    REQUANTIZE r9, r1, r3, r12, r10
+    REQUANTIZE_RELU r7, r1, r3, r12
+    REQUANTIZE_RELU r8, r1, r3, r12
+    REQUANTIZE_RELU r9, r1, r3, r12
+3:
     vmov    s2, r2
     vmov    r2, r3, s3, s4
     add     r12, r2, #2
@@ -583,6 +629,15 @@
     cmp     r12, r10
     bne.w   1b
     pop     {r4-r11, pc}
+4:
+    REQUANTIZE r4, r1, r3, r12, r10
+    REQUANTIZE r5, r1, r3, r12, r10
+    REQUANTIZE r6, r1, r3, r12, r10
+    ldm     r2!, {r1, r3, r12}
+    REQUANTIZE r7, r1, r3, r12, r10
+    REQUANTIZE r8, r1, r3, r12, r10
+    REQUANTIZE r9, r1, r3, r12, r10
+    b.w     3b
     FUNCTION_END microt_dsp_tile3
 
 // ---- im2col of a 3x3 kernel over 3 channels, straight to the tiles of narrow_14 -----------------
@@ -590,42 +645,65 @@
 // tile (a tile is 14 pairs x 4 pixels = 224 bytes and starts at a multiple of 16);
 // stack: number of pixels, bytes between windows (3 * stride).
 // Pairs: of each row taps (0,2) (1,3) (4,6) (5,7); then (row 0 tap 8, row 1 tap 8), (row 2 tap 8, 0).
-// Reads 9 bytes of each row per pixel: 38 instructions.
-    .macro IM2COL_ROW p o
-    ldr     r4, [\p]
-    ldr     r5, [\p, #4]
+// Reads 9 bytes of each row per pixel: 45 instructions, 38 in whole tiles of stride 2.
+    .macro IM2COL_ROW p in out
+    ldr     r4, [\p, #\in]
+    ldr     r5, [\p, #\in+4]
     sxtb16  r6, r4
     sxtb16  r4, r4, ror #8
     sxtb16  r7, r5
     sxtb16  r5, r5, ror #8
-    str     r6, [r3, #\o]
-    str     r4, [r3, #\o+16]
-    str     r7, [r3, #\o+32]
-    str     r5, [r3, #\o+48]
+    str     r6, [r3, #\out]
+    str     r4, [r3, #\out+16]
+    str     r7, [r3, #\out+32]
+    str     r5, [r3, #\out+48]
+    .endm
+    .macro IM2COL_PIXEL in out
+    IM2COL_ROW r0, \in, \out
+    IM2COL_ROW r1, \in, \out+64
+    IM2COL_ROW r2, \in, \out+128
+    ldrsb   r4, [r0, #\in+8]
+    ldrsb   r5, [r1, #\in+8]
+    ldrsb   r6, [r2, #\in+8]
+    pkhbt   r4, r4, r5, lsl #16
+    str     r4, [r3, #\out+192]
+    str     r6, [r3, #\out+208]
     .endm
 
     FUNCTION microt_dsp_im2col_3x3x3
     push    {r4-r8, lr}
     ldrd    r12, r8, [sp, #24]
 1:
-    IM2COL_ROW r0, 0
-    IM2COL_ROW r1, 64
-    IM2COL_ROW r2, 128
-    ldrsb   r4, [r0, #8]
-    ldrsb   r5, [r1, #8]
-    ldrsb   r6, [r2, #8]
+    tst     r3, #12
+    bne     2f
+    cmp     r8, #6
+    bne     2f
+    subs    r12, r12, #4
+    blt     3f
+    IM2COL_PIXEL 0, 0
+    IM2COL_PIXEL 6, 4
+    IM2COL_PIXEL 12, 8
+    IM2COL_PIXEL 18, 12
+    adds    r0, #24
+    adds    r1, #24
+    adds    r2, #24
+    add     r3, r3, #224
+    b.w     4f
+3:
+    adds    r12, #4
+2:
+    IM2COL_PIXEL 0, 0
     add     r0, r0, r8
     add     r1, r1, r8
     add     r2, r2, r8
-    pkhbt   r4, r4, r5, lsl #16
-    str     r6, [r3, #208]
-    str     r4, [r3, #192]
     adds    r3, #4
     tst     r3, #12
     it      eq
     addeq   r3, #208                // the next tile
-    subs    r12, #1
-    bne     1b
+    subs    r12, r12, #1
+4:
+    cmp     r12, #0
+    bne.w   1b
     pop     {r4-r8, pc}
     FUNCTION_END microt_dsp_im2col_3x3x3
 
