@@ -235,7 +235,7 @@ def test_the_instruction_clock_agrees_and_says_so(small, board, monkeypatch):
     assert result["instructions"] == pytest.approx(small["instructions"], abs=6000)
     assert result["layers"][0]["instructions"] is None
     assert result["cycles_modelled"] is None and result["energy_uj_modelled"] is None
-    assert "instruction clock" in bench.describe(result)
+    assert "instruction clock, to the nearest thousand" in bench.describe(result)
 
 
 @needs_board

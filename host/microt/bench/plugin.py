@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 import subprocess
 from collections.abc import Iterable, Mapping
@@ -68,7 +69,7 @@ def build(*, qemu: str = QEMU, compiler: str = "gcc") -> Path:
     if chosen.is_file():
         return chosen
     BUILD.mkdir(parents=True, exist_ok=True)
-    candidate = BUILD / f"insn_count-{key}.tmp.so"
+    candidate = BUILD / f"insn_count-{key}.{os.getpid()}.so"
     while True:
         _compile(compiler, version, candidate)
         refusal = _try_load(qemu, candidate)
