@@ -36,8 +36,10 @@ missing_packages() {
     [ -x .venv/bin/python ] || can_make_venv || echo python3-venv
 }
 
+# With ensurepip, or with a pip that can install into another environment.
 can_make_venv() {
-    python3 -c 'import ensurepip' 2>/dev/null || python3 -m pip --version >/dev/null 2>&1
+    "${PYTHON:-python3}" -c 'import ensurepip' 2>/dev/null ||
+        "${PYTHON:-python3}" -m pip --help 2>/dev/null | grep -q -- --python
 }
 
 packages=$(missing_packages | sort -u | tr '\n' ' ')

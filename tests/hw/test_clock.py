@@ -34,8 +34,7 @@ def test_time_is_proportional_to_instructions(spinning, board):
 
 
 def test_time_is_repeatable(spinning):
-    spinning.exec("cycles(10)")
-    runs = spinning.eval("[cycles(200_000) for _ in range(10)]")
+    runs = spinning.eval("[cycles(200_000) for _ in range(12)]")[2:]  # the first ones fill the interpreter's caches
     assert max(runs) - min(runs) <= 2
 
 

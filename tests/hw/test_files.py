@@ -5,7 +5,7 @@ import os
 
 import pytest
 
-from microt.boards import Link, LinkError
+from microt.boards import EmulatorError, Link, LinkError
 
 
 def test_put_and_get(link):
@@ -47,6 +47,12 @@ def test_power_cut_while_writing_leaves_the_rest(start):
         assert link.eval("len(open('/new.bin', 'rb').read()) in (0, 20000)")
 
 
+def test_storage_has_one_owner(start):
+    start()
+    with pytest.raises(EmulatorError, match="another emulator uses this storage"):
+        start()
+
+
 def test_hard_reset_keeps_files(link):
     link.put(b"1", "/microt_test.txt")
     link.reset()
@@ -61,11 +67,8 @@ def test_boot_and_main_run_at_start(start):
         link.put(b"import os\nos.rename('/boot.txt', '/main.txt')\n", "/main.py")
     emulator.kill()
     with start() as again, Link(again.port) as link:
-        assert set(link.eval("os.listdir('/')" if link.exec("import os") == "" else "")) >= {
-            "boot.py",
-            "main.py",
-            "main.txt",
-        }
+        link.exec("import os")
+        assert sorted(link.eval("os.listdir('/')")) == ["boot.py", "main.py", "main.txt", "rom"]
 
 
 def test_full_flash(start):

@@ -7,11 +7,13 @@ Prints its pty on the first line, as `execpty:` of MicroPython's run-tests.py wa
 import signal
 import sys
 
-from microt.boards import Board, Emulator
+from microt.boards import Board, Emulator, firmware
 
 if len(sys.argv) != 3:
     sys.exit("usage: python -m microt.boards BOARD STORAGE")
 signal.signal(signal.SIGTERM, lambda *_: sys.exit())
-with Emulator(Board.load(sys.argv[1]), storage=sys.argv[2]) as emulator:
+board = Board.load(sys.argv[1])
+elf = firmware.build(board, log=lambda line: None)  # nothing may come before the pty
+with Emulator(board, elf, storage=sys.argv[2]) as emulator:
     print(emulator.port, flush=True)
     emulator.wait()

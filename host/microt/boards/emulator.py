@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import mmap
 import re
 import shutil
@@ -10,6 +11,7 @@ import struct
 import subprocess
 import threading
 import time
+import weakref
 from pathlib import Path
 
 from microt.boards import firmware as firmware_build
@@ -61,6 +63,7 @@ class Emulator:
         self.storage = Path(storage)
         self._open_storage(romfs)
         self._process = self._start(icount, plugin)
+        weakref.finalize(self, self._process.kill)  # no emulator outlives its owner, with statement or not
         self.port = self._read_port()
         threading.Thread(target=self._drain, daemon=True).start()
         self._wait_for_firmware()
@@ -70,14 +73,19 @@ class Emulator:
         image = romfs if isinstance(romfs, bytes) or romfs is None else Path(romfs).read_bytes()
         if image is not None and len(image) > ROMFS_BYTES:
             raise ValueError(f"romfs: expected at most {ROMFS_BYTES} bytes, got {len(image)}")
-        with open(self.storage, "a+b") as file:
-            file.truncate(self.board.qemu.shared_bytes)
-        with open(self.storage, "r+b") as file:
-            if image is not None:
-                file.seek(_ROMFS_OFFSET)
-                file.write(image)
-                file.flush()
-            self._page = mmap.mmap(file.fileno(), _DEVICE_PAGE_BYTES)
+        self.storage.touch()
+        self._file = open(self.storage, "r+b")  # and held: with it goes the lock
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            self._file.close()
+            raise EmulatorError(f"{self.storage}: another emulator uses this storage") from None
+        self._file.truncate(self.board.qemu.shared_bytes)
+        if image is not None:
+            self._file.seek(_ROMFS_OFFSET)
+            self._file.write(image)
+            self._file.flush()
+        self._page = mmap.mmap(self._file.fileno(), _DEVICE_PAGE_BYTES)
         for word in (_MAGIC, _INPUTS, _OUTPUTS, _CHANGES):
             self._write(word, 0)
 
@@ -167,6 +175,7 @@ class Emulator:
         """Cuts the power: QEMU ends at once, in the middle of whatever it does. The storage is as it is then."""
         self._process.kill()
         self._process.wait()
+        self._file.close()
 
     def close(self) -> None:
         """Ends QEMU if it still runs. May be called more than once."""
@@ -177,6 +186,7 @@ class Emulator:
             except subprocess.TimeoutExpired:
                 self._process.kill()
                 self._process.wait()
+        self._file.close()
 
     def __enter__(self) -> Emulator:
         return self
