@@ -137,7 +137,8 @@ def load(path, identity):
             if error.errno != errno.ENOENT:
                 raise
         except ValueError as error:
-            problem = problem or error
+            if name == path:  # a new one that is not whole was never acknowledged
+                problem = error
     if problem:
         raise problem
     return None

@@ -1,0 +1,78 @@
+# SPDX-License-Identifier: MIT
+# ruff: noqa: B904, B905
+# Samples from .npy files: versions, types, shapes, and what each wrong file is told.
+
+try:
+    import os
+    import struct
+    from array import array
+
+    from microt.sources import npy
+except ImportError:
+    print("SKIP needs microt")
+    raise SystemExit
+
+PATH = "test_npy.tmp"
+
+
+def write(text, values, version=1, magic=b"\x93NUMPY"):
+    # as numpy.lib.format.write_array does, padding aside
+    length = struct.pack("<H" if version == 1 else "<I", len(text))
+    with open(PATH, "wb") as file:
+        file.write(magic + bytes((version, 0)) + length + text.encode() + values)
+
+
+def header(descr, order, shape):
+    return "{'descr': '%s', 'fortran_order': %s, 'shape': %s, }\n" % (descr, order, shape)
+
+
+def refused(words):
+    try:
+        npy.open(PATH)
+    except ValueError as error:
+        for word in words:
+            assert word in str(error), (word, error)
+        return
+    raise AssertionError("expected ValueError")
+
+
+try:
+    values = bytes(range(200, 224))
+    for version in (1, 2):
+        write(header("|u1", False, (4, 2, 3)), values, version)
+        samples = npy.open(PATH)
+        assert len(samples) == 4 and samples.shape == (2, 3) and samples.size == 6
+        for i in (3, 0, 2):
+            assert bytes(samples[i]) == values[6 * i : 6 * i + 6]
+        samples.close()
+    for wrong in (4, -1):
+        samples = npy.open(PATH)
+        try:
+            samples[wrong]
+            raise AssertionError
+        except IndexError as error:
+            assert "0 to 3" in str(error)
+    write(header("|i1", False, (2, 3)), b"\xff\x01\x80\x7f\x00\x02")
+    samples = npy.open(PATH)
+    assert list(samples[0]) == [-1, 1, -128] and list(samples[1]) == [127, 0, 2]
+    assert isinstance(samples[0], array)
+    samples.close()
+    print("read")
+
+    write(header("<f4", False, (2, 3)), bytes(24))
+    refused(("uint8 or int8", "<f4"))
+    write(header("|u1", True, (2, 3)), bytes(6))
+    refused(("C order", "Fortran"))
+    write(header("|u1", False, (2, 3)), bytes(5))
+    refused(("6 bytes", "got 5"))
+    write(header("|u1", False, "(6,)"), bytes(6))
+    refused(("samples x shape", "(6,)"))
+    write("{}", b"")
+    refused(("'descr':",))
+    write(header("|u1", False, (2, 3)), bytes(6), magic=b"PK\x03\x04zz")
+    refused((PATH, ".npy"))
+    write(header("|u1", False, (2, 3)), bytes(6), version=3)
+    refused((PATH, "version 1 or 2"))
+finally:
+    os.remove(PATH)
+print("OK")
