@@ -176,6 +176,14 @@ for kind, least in (("lda", 0.95), ("logistic", 0.85), ("means", 0.75)):
 easy = samples(CLASSES * SHOTS, 1, centres)
 for kind in ("lda", "logistic", "means"):
     assert accuracy(fit(net, 0, easy, solver(kind)), easy) == 1, kind
+# samples that are all the same, and nothing at all: no class is likelier, and nothing fails
+for value in (40, 3):
+    same = Samples([0, 1, 0, 1], [[value] * DIM] * 4)
+    for kind in ("lda", "logistic", "means"):
+        head = fit(net, 0, same, solver(kind))
+        out = array("f", [0.0, 0.0])
+        head.scores(array("f", [0.1] * DIM), out)
+        assert abs(out[0] - 0.5) < 0.02, (kind, list(out))
 # one sample a class, and a class of one sample among larger ones
 assert accuracy(fit(net, 0, samples(CLASSES, 1, centres), solver("lda")), easy) == 1
 odd = Samples(easy.rows[:9] + [CLASSES], easy._embeddings[:9] + [[100] * DIM])

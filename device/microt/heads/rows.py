@@ -106,7 +106,7 @@ class Rows:
             if progress:
                 progress("features of exit %d" % feature.exit, i + 1, n)
         # one scale for all: each row anew beside a value that is the largest there may be
-        scale = max(scales)
+        scale = max(scales) or 1.0  # all zero: any will do
         u = zeros(k + 1)
         row = bytearray(k + 1)
         whole = memoryview(row)[:k]
