@@ -114,9 +114,7 @@ def records(sums: np.ndarray, requant: Requant, *, fold: np.ndarray) -> np.ndarr
 def _largest(weights: np.ndarray, requant: Requant) -> np.ndarray:
     """weights: (channels, taps). Largest size of each sum over all int8 inputs."""
     span = max(127 - requant.zero_in, 128 + requant.zero_in)
-    return np.abs(weights.astype(np.int64)).sum(axis=1) * span + np.abs(
-        requant.bias.astype(np.int64)
-    )
+    return np.abs(weights.astype(np.int64)).sum(axis=1) * span + np.abs(requant.bias.astype(np.int64))
 
 
 # ---- CONV_2D

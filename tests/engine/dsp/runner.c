@@ -3,15 +3,15 @@
 // Runs a list of layers on the bare machine and compares every output byte. The list lies in memory at
 // CASES (QEMU's loader puts it there): u32 count, then count records of case_t, then their data.
 //
-// The output and the scratch stand between guard bytes. Reads outside are caught by standing at the
-// end of memory: the input, the weights or the records, whichever the case asks for.
+// The output and the scratch stand between guard bytes. Reads outside are caught by standing in front of
+// forbidden memory: the input, the weights or the records, whichever the case asks for.
 //
 // Prints one line per case: "ok INDEX" or "bad INDEX reason".
 
 #include "dsp.h"
 
-#define CASES (0x21000000u)
-#define CASES_END (0x22000000u) // nothing is mapped behind
+// CASES is the machine's PSRAM, 16 MB (dsp_machine.py says where).
+#define CASES_END (CASES + 0xF00000u) // the MPU forbids the megabyte behind
 #define ARENA (0x20010000u)
 #define ARENA_END (0x203F0000u)
 #define GUARD (64)
@@ -259,6 +259,11 @@ static void fault(void) {
 
 void reset(void) {
     *(volatile uint32_t *)0xE000ED88 = 0x00F00000; // FPU
+    volatile uint32_t *mpu = (volatile uint32_t *)0xE000ED94;
+    mpu[1] = 0;
+    mpu[2] = CASES_END;
+    mpu[3] = (19u << 1) | 1; // 2^20 bytes, no access
+    mpu[0] = 5; // on, everything else as without it
     __asm volatile ("dsb\n\tisb");
     const uint32_t count = *(const uint32_t *)CASES;
     const case_t *cases = (const case_t *)(CASES + 16);

@@ -22,15 +22,16 @@ BUILD = ROOT / "build" / "dsp_tests"
 
 sys.path.insert(0, str(HERE))
 
+import dsp_reference as reference  # noqa: E402
 import layouts  # noqa: E402
-import reference  # noqa: E402
 
 CONV_2D, DEPTHWISE, FULLY_CONNECTED, ADD, AVERAGE_POOL, MEAN = 1, 2, 3, 4, 6, 7
 
+# Compiler flags, QEMU's machine, its PSRAM. Kernels for the M33 run on an M7: the instructions are the same.
 CORES = {
-    "m4": ("-mcpu=cortex-m4 -mfpu=fpv4-sp-d16", "mps2-an386"),
-    "m7": ("-mcpu=cortex-m7 -mfpu=fpv5-sp-d16", "mps2-an500"),
-    "m33": ("-mcpu=cortex-m33 -mfpu=fpv5-sp-d16", "mps2-an500"),
+    "m4": ("-mcpu=cortex-m4 -mfpu=fpv4-sp-d16", "mps2-an386", 0x21000000),
+    "m7": ("-mcpu=cortex-m7 -mfpu=fpv5-sp-d16", "mps2-an500", 0x60000000),
+    "m33": ("-mcpu=cortex-m33 -mfpu=fpv5-sp-d16", "mps2-an500", 0x60000000),
 }
 FLAGS = "-mthumb -mfloat-abi=hard -std=c99 -O2 -ffp-contract=off -fno-tree-loop-distribute-patterns"
 WARNINGS = "-Wall -Wextra -Werror"
@@ -46,6 +47,7 @@ def build(core: str = "m4") -> Path:
     sources += sorted((ENGINE / "kernels" / "ref").glob("*.c"))
     headers = [*KERNELS.glob("*.h"), *ENGINE.rglob("*.h"), HERE / "runner.ld"]
     flags = [*CORES[core][0].split(), *FLAGS.split(), *WARNINGS.split(), f"-I{KERNELS}"]
+    flags.append(f"-DCASES={CORES[core][2]:#x}u")
     digest = hashlib.sha256(" ".join(flags).encode())
     for path in sorted({*sources, *headers}):
         digest.update(path.name.encode() + path.read_bytes())
@@ -171,7 +173,7 @@ def image(cases: list[Case]) -> bytes:
 
 def command(core: str, elf: Path, blob: Path) -> list[str]:
     machine = "-display none -monitor none -serial none -semihosting-config enable=on,target=native"
-    loader = f"loader,file={blob},addr=0x21000000,force-raw=on"
+    loader = f"loader,file={blob},addr={CORES[core][2]:#x},force-raw=on"
     return [
         "qemu-system-arm", "-M", CORES[core][1], *machine.split(),
         "-kernel", str(elf), "-device", loader,
@@ -186,9 +188,7 @@ def run(cases: list[Case], tmp: Path, core: str = "m4", timeout: float = 600) ->
         part = cases[first : first + 100]
         blob = tmp / "cases.bin"
         blob.write_bytes(image(part))
-        done = subprocess.run(
-            command(core, elf, blob), capture_output=True, text=True, timeout=timeout, check=True
-        )
+        done = subprocess.run(command(core, elf, blob), capture_output=True, text=True, timeout=timeout, check=True)
         results = dict(re.findall(r"(?:ok|bad) (\d+)(.*)", done.stdout + done.stderr))
         for i, case in enumerate(part):
             reason = results.get(str(i), " did not run: " + done.stderr[-200:])

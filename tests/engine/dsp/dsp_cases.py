@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-import machine
+import dsp_machine as machine
 import numpy as np
 from layouts import Requant, Window
 
@@ -85,9 +85,7 @@ def window(rng, inputs, channels, kernel, stride=(1, 1), dilation=(1, 1), pads=N
         sizes.append((n + before + after - k) // s + 1)
         chosen.append((before, after))
     (top, bottom), (left, right) = chosen
-    return Window(
-        tuple(inputs), (*sizes, channels), kernel, stride, dilation, (top, left, bottom, right)
-    )
+    return Window(tuple(inputs), (*sizes, channels), kernel, stride, dilation, (top, left, bottom, right))
 
 
 def at_end(rng) -> int:
@@ -101,7 +99,7 @@ def size(rng, most: int) -> int:
 def pointwise(rng, i) -> machine.Case:
     h, w = size(rng, 20), size(rng, 20)
     friendly = rng.random() < 0.6
-    cin = int(8 * rng.integers(1, 14)) if friendly else int(rng.integers(1, 70))
+    cin = int(8 * rng.integers(1, 5 if rng.random() < 0.5 else 14)) if friendly else int(rng.integers(1, 70))
     cout = int(rng.choice([int(rng.integers(1, 40)), 2 * int(rng.integers(1, 24))]))
     shape = Window((h, w, cin), (h, w, cout), (1, 1))
     if rng.random() < 0.1:
@@ -163,10 +161,12 @@ def depthwise(rng, i, kernel: int | None = None) -> machine.Case:
     channels = int(rng.choice([size(rng, 24), 4 * int(rng.integers(1, 8))]))
     multiplier = int(rng.integers(2, 4)) if rng.random() < 0.04 else 1
     h, w = size(rng, 34), size(rng, 70)
-    small = rng.random()
-    if small < 0.2:
-        h = w = 3 if stride == (1, 1) else 6
-    shape = window(rng, (h, w, channels), channels * multiplier, shape_k, stride, dilation)
+    pads = None
+    if rng.random() < 0.2:  # onto 3x3
+        h = w = 3 * stride[0]
+        before = shape_k[0] // 2 if stride == (1, 1) or rng.random() < 0.5 else 0
+        pads = (before, before, shape_k[0] // 2, shape_k[1] // 2)
+    shape = window(rng, (h, w, channels), channels * multiplier, shape_k, stride, dilation, pads)
     q = requant(rng, channels * multiplier, shape_k[0] * shape_k[1])
     weights = values(rng, *shape_k, channels * multiplier)
     return machine.depthwise_case(

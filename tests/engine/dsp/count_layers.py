@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: MIT
 """Counts instructions and models Cortex-M4 cycles of layers and of the benchmark networks.
 
-    python tests/engine/dsp/count.py                        # all single layers and networks
-    python tests/engine/dsp/count.py pw_24x24_16-96 --same  # TensorFlow's SAME padding
-    python tests/engine/dsp/count.py vww --where            # by function
+    python tests/engine/dsp/count_layers.py                        # all single layers and networks
+    python tests/engine/dsp/count_layers.py pw_24x24_16-96 --same  # TensorFlow's SAME padding
+    python tests/engine/dsp/count_layers.py vww --where            # by function
 
 Every output is compared as in the tests. With the folder ../shared next to the checkout the
 table shows CMSIS-NN's figures too.
@@ -20,12 +20,12 @@ import tempfile
 from collections import Counter
 from pathlib import Path
 
-import cases
+import dsp_cases as cases
+import dsp_machine as machine
 import layouts
-import machine
 import numpy as np
+from dsp_networks import NETWORKS, SINGLE
 from layouts import Window
-from networks import NETWORKS, SINGLE
 
 from microt.bench import plugin
 from microt.bench.cycles import Program
@@ -40,7 +40,7 @@ def requant(rng, channels: int, taps: int, relu: str) -> layouts.Requant:
 
 
 def case(name: str, *, same: bool = False, reference: bool = False) -> machine.Case:
-    """The layer of a name, on random values; see networks.py."""
+    """The layer of a name, on random values; see dsp_networks.py."""
     rng = np.random.default_rng(list(name.encode()))
     options = {"use_reference": reference}
     plain, _, relu = name.partition("+")
@@ -148,8 +148,7 @@ def main() -> None:
             if theirs[0] < instructions or theirs[1] < cycles:
                 ratio += "  SLOWER"
         print(
-            f"{name:30} {macs:8} {instructions:9} {cycles:9} {instructions / macs:5.2f} "
-            f"{cycles / macs:5.2f}  {ratio}"
+            f"{name:30} {macs:8} {instructions:9} {cycles:9} {instructions / macs:5.2f} {cycles / macs:5.2f}  {ratio}"
         )
         if args.where:
             for function, n in where.most_common(8):
@@ -168,10 +167,7 @@ def main() -> None:
             f"{kind} {kinds[kind, 'insn'] / 1e6:.3f} / {kinds[kind, 'cycles'] / 1e6:.3f}"
             for kind in dict.fromkeys(k for k, _ in kinds)
         )
-        print(
-            f"{network}: {total['insn'] / 1e6:.3f} M instructions, "
-            f"{total['cycles'] / 1e6:.3f} M cycles ({parts})"
-        )
+        print(f"{network}: {total['insn'] / 1e6:.3f} M instructions, {total['cycles'] / 1e6:.3f} M cycles ({parts})")
     for line in wrong:
         print("WRONG:", line)
 

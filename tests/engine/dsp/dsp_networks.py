@@ -3,8 +3,8 @@
 
 A name tells the layer: ``conv3x3s2_96x96_3-16`` (input 96x96x3, 16 channels out), ``pw_24x24_16-96``,
 ``dw5x5s1_24x24_96``, ``add_24x24_24``, ``gap_3x3_320`` (global average pool), ``fc_320-10``,
-``avgpool2x2s2_24x24_24``. A last ``+relu`` stands for a ReLU: zero point -128 behind it. Windows are padded by (k - 1) / 2 at the top and left; what is missing is added
-at the bottom and right.
+``avgpool2x2s2_24x24_24``. ``+relu`` at the end stands for a ReLU: an output zero point of -128.
+Windows are padded by (k - 1) / 2 at the top and left; what is missing is added at the bottom and right.
 """
 
 from __future__ import annotations
