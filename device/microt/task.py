@@ -12,10 +12,10 @@ from microt.heads import Head, fit, means, solver
 from microt.heads.feature import Feature
 from microt.heads.rows import Rows
 from microt.store import snapshot
-from microt.store.journal import LABEL_BYTES, Journal
+from microt.store.journal import ENOSPC, EROFS, LABEL_BYTES, Journal
 
 RECORD_BYTES = 80  # at most, around the embeddings of a sample
-REASONS = {28: "no space left", 30: "read-only"}  # where errno.errorcode has no name
+REASONS = {errno.ENOENT: "no such folder", ENOSPC: "no space left", EROFS: "read-only"}
 
 Result = namedtuple("Result", ("label", "confidence", "exit", "scores"))
 

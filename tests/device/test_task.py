@@ -137,6 +137,15 @@ for x in TESTED[:8]:
 raises(RuntimeError, ["resume"], net.resume)
 print("resume equals run")
 
+raises(OSError, ["/tt/no.mtb"], lambda: microt.Backbone("/tt/no.mtb"))
+mount(32)
+with open("/tt/wrong.mtb", "wb") as file:
+    file.write(b"not a backbone")
+raises(ValueError, ["/tt/wrong.mtb"], lambda: microt.Backbone("/tt/wrong.mtb"))
+with open("/tt/tiny.mtb", "wb") as file:
+    file.write(a2b_base64(TINY))
+assert bytes(microt.Backbone("/tt/tiny.mtb").run(TESTED[0])) == bytes(net.run(TESTED[0]))
+
 # nothing taught, one class, what is no sample and what is no label
 mount(32)
 task = microt.Task(net, PATH)
@@ -313,7 +322,28 @@ disk.error = 30
 raises(OSError, ["learn", "read-only"], lambda: task.learn(sample(4), "kiwi"))
 disk.error = 0
 assert right(task) >= 28 and len(task.predict(TESTED[0]).scores) == 4
-raises(OSError, ["learn", "/tt/no/such"], lambda: microt.Task(net, "/tt/no/such").learn(sample(0), "kiwi"))
+raises(
+    OSError,
+    ["learn", "/tt/no/such", "no such folder"],
+    lambda: microt.Task(net, "/tt/no/such").learn(sample(0), "kiwi"),
+)
+
+
+class NoWriting:
+    # as ROMFS: a file system without mkdir
+    def mount(self, readonly, mkfs):
+        pass
+
+    def umount(self):
+        pass
+
+    def open(self, path, mode):
+        raise OSError(2)
+
+
+vfs.mount(NoWriting(), "/ro")
+raises(OSError, ["learn", "/ro/task", "read-only"], lambda: microt.Task(net, "/ro/task").learn(sample(0), "kiwi"))
+vfs.umount("/ro")
 print("full flash")
 
 

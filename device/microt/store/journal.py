@@ -56,7 +56,8 @@ SAMPLE = 1
 FORGET = 2
 TIME_SIZE = 4
 LABEL_BYTES = 64
-ENOSPC = 28  # MicroPython's errno does not name it
+ENOSPC = 28  # MicroPython's errno does not name these two
+EROFS = 30
 SCAN = 512  # bytes looked through at a time for the next good record
 
 
@@ -314,3 +315,5 @@ def make_folder(path):
     except OSError as error:
         if error.errno != errno.EEXIST:
             raise
+    except AttributeError:  # a file system that knows no writing, such as ROMFS
+        raise OSError(EROFS) from None
