@@ -339,6 +339,14 @@ def plan(**moved):
 
 def test_plan():
     Backbone(plan())
+    # in place, whatever the order of the tensors' records
+    program = mtb.every_operator()
+    swap = {4: 7, 7: 4, 8: 9, 9: 8}
+    program["tensors"] = [program["tensors"][swap.get(i, i)] for i in range(12)]
+    for op in program["ops"]:
+        op["inputs"] = [swap.get(i, i) for i in op["inputs"]]
+        op["output"] = swap.get(op["output"], op["output"])
+    np.testing.assert_array_equal(Backbone(mtb.pack(program)).run(X, 1), Backbone(GOOD).run(X, 1))
     # over the input of the same op
     refused(plan(t1=0), "plan: tensors 0 and 1 overlap")
     refused(plan(t1=128), "plan: tensors 0 and 1 overlap")
