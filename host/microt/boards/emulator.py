@@ -85,7 +85,9 @@ class Emulator:
             self._file.seek(_ROMFS_OFFSET)
             self._file.write(image)
             self._file.flush()
-        self._page = mmap.mmap(self._file.fileno(), _DEVICE_PAGE_BYTES)
+        # mmap keeps a copy of its descriptor, and with it a lock: give it one of its own
+        with open(self.storage, "r+b") as file:
+            self._page = mmap.mmap(file.fileno(), _DEVICE_PAGE_BYTES)
         for word in (_MAGIC, _INPUTS, _OUTPUTS, _CHANGES):
             self._write(word, 0)
 
