@@ -175,10 +175,20 @@ def report(values, rows):
     sys.stdout.write("]}\n")
 
 
-def main():
+def read_config():
+    """The lesson: the JSON file named as first argument, where scripts can have arguments, else CONFIG."""
     arguments = getattr(sys, "argv", ())
-    with open(arguments[1] if len(arguments) > 1 else CONFIG) as file:
-        config = json.load(file)
+    path = arguments[1] if len(arguments) > 1 else CONFIG
+    try:
+        file = open(path)
+    except OSError as error:
+        raise OSError(error.errno, "%s cannot be opened; the head of this script says what it holds" % path) from None
+    with file:
+        return json.load(file)
+
+
+def main():
+    config = read_config()
     train = Lesson(config["train"], "train")
     unseen = Lesson(config["test"], "test")
     ratio = config.get("exit_ratio", 0.5)
