@@ -5,8 +5,9 @@
 #
 #   tools/test_micropython.sh [BOARD [TEST...]]      default: MPS2_AN386 and the directories below
 #
-# Ends with upstream's counts of tests passed, skipped and failed; status 0 if none failed. What is left out on purpose
-# stands in test_micropython.exclude, with the reason.
+# Ends with upstream's counts of tests passed, skipped and failed; status 0 if none failed and none skipped but those
+# listed. Beside this file: test_micropython.exclude, what is left out on purpose, and test_micropython.skips, what skips
+# itself because the boards do not have what it tests; each with the reason.
 set -eu
 cd "$(dirname "$0")/.."
 root=$PWD
@@ -17,16 +18,29 @@ tests=$(sh tools/get_micropython.sh)/tests
 work=$root/build/test-micropython/$board
 rm -rf "$work"
 mkdir -p "$work"
-# One expression of all lines that are no comment; upstream's tests are excluded by a regular expression on their paths.
-exclude=$(sed -e 's/#.*//' -e 's/[[:space:]]*$//' -e '/^$/d' tools/test_micropython.exclude | paste -sd'|')
+# All lines that are no comment, as one regular expression on the tests' paths.
+expression() {
+    sed -e 's/#.*//' -e 's/[[:space:]]*$//' -e '/^$/d' "$root/tools/test_micropython.$1" | paste -sd'|'
+}
 
 .venv/bin/python -c "from microt.boards import Board, firmware; firmware.build(Board.load('$board'))"
+[ $# -gt 0 ] || set -- --test-dirs basics micropython float extmod inlineasm/thumb
 cd "$tests"
 # CPython makes the expected output; its version is that of .venv.
 export MICROPY_CPYTHON3="$root/.venv/bin/python"
-status=0
-"$MICROPY_CPYTHON3" run-tests.py --result-dir "$work/results" --exclude "$exclude" \
-    --test-instance "execpty:$MICROPY_CPYTHON3 -m microt.boards $board $work/storage.bin" \
-    "$@" $([ $# -gt 0 ] || echo --test-dirs basics micropython float extmod inlineasm/thumb) || status=$?
-[ $status -eq 0 ] || "$MICROPY_CPYTHON3" run-tests.py --result-dir "$work/results" --print-failures
-exit $status
+{
+    status=0
+    "$MICROPY_CPYTHON3" run-tests.py --result-dir "$work/results" --exclude "$(expression exclude)" \
+        --test-instance "execpty:$MICROPY_CPYTHON3 -m microt.boards $board $work/storage.bin" "$@" || status=$?
+    echo $status > "$work/status"
+} | tee "$work/log"
+status=$(cat "$work/status")
+if [ "$status" -ne 0 ]; then
+    "$MICROPY_CPYTHON3" run-tests.py --result-dir "$work/results" --print-failures
+fi
+unexpected=$(sed -n 's/^skip  *\([^ ]*\).*/\1/p' "$work/log" | grep -Ev "$(expression skips)" || true)
+if [ -n "$unexpected" ]; then
+    echo "skipped, and not listed in tools/test_micropython.skips:" "$unexpected" >&2
+    status=1
+fi
+exit "$status"
