@@ -14,8 +14,8 @@ static float dot_float_float(const float *a, const float *b, size_t n) {
         a += 4;
         b += 4;
     }
-    for (; n > 0; n--) {
-        sum += *a++ * *b++;
+    for (size_t i = 0; i < n; i++) {
+        sum += a[i] * b[i];
     }
     return sum;
 }
@@ -30,8 +30,8 @@ static float dot_int8_float(const int8_t *a, const float *b, size_t n) {
         a += 4;
         b += 4;
     }
-    for (; n > 0; n--) {
-        sum += (float)*a++ * *b++;
+    for (size_t i = 0; i < n; i++) {
+        sum += (float)a[i] * b[i];
     }
     return sum;
 }

@@ -14,7 +14,8 @@ typedef struct _microt_window_t {
 
 static inline microt_window_t microt_window(int32_t out, int32_t stride, int32_t pad, int32_t kernel,
     int32_t dilation, int32_t size) {
-    microt_window_t w = {out * stride - pad, 0, kernel};
+    const int32_t at = out * stride - pad;
+    microt_window_t w = {at, 0, kernel};
     if (w.at < 0) {
         w.first = (-w.at + dilation - 1) / dilation;
         w.first = w.first < kernel ? w.first : kernel;
