@@ -3,7 +3,7 @@
 
     mpremote connect PORT run device/tasks/show_task.py
 
-Reads the same CONFIG as train_task.py, opens the task, and predicts the first samples of its test
+Reads the same task.json as train_task.py, opens the task, and predicts the first samples of its test
 file. The last line printed is `REPORT ` and a JSON object: {"classes", "samples", "predictions":
 [[label, exit], ...], "fitted", "threshold", "notes"}.
 """
@@ -15,20 +15,22 @@ from microt.sources import npy
 
 import microt
 
-CONFIG = "/rom/task.json"
+CONFIGS = ("task.json", "/rom/task.json")
 PREDICTIONS = 40
 
 
 def read_config():
-    """The lesson: the JSON file named as first argument, where scripts can have arguments, else CONFIG."""
+    """The lesson: the JSON file named as first argument, where scripts have arguments, else the first of CONFIGS."""
     arguments = getattr(sys, "argv", ())
-    path = arguments[1] if len(arguments) > 1 else CONFIG
-    try:
-        file = open(path)
-    except OSError as error:
-        raise OSError(error.errno, "%s cannot be opened; the head of this script says what it holds" % path) from None
-    with file:
-        return json.load(file)
+    for path in arguments[1:2] or CONFIGS:
+        try:
+            file = open(path)
+        except OSError as error:
+            failed = error.errno
+            continue
+        with file:
+            return json.load(file)
+    raise OSError(failed, "%s cannot be opened; the head of this script says what it holds" % path)
 
 
 def main():

@@ -3,8 +3,9 @@
 
     mpremote connect PORT run device/tasks/train_task.py
 
-What to teach is read from CONFIG, a JSON file: {"backbone": path of the .mtb, "task": folder that
-keeps what is taught, "train": {"x": .npy of samples, "labels": one per sample}, "test": the same,
+What to teach is read from task.json in the current folder (`mpremote connect PORT mount FOLDER run ...`
+makes that FOLDER on the PC), else in /rom. A JSON file: {"backbone": path of the .mtb, "task": folder
+that keeps what is taught, "train": {"x": .npy of samples, "labels": one per sample}, "test": the same,
 "exit_ratio": share of samples to answer at exit 0, "hold_back": a class that is taught only after
 the others were tested (or null), "head": "lda", "logistic" or "means"}. The task starts anew. The
 last line printed is `REPORT ` and a JSON object; microt's host side reads it.
@@ -20,7 +21,7 @@ from microt.sources import npy
 
 import microt
 
-CONFIG = "/rom/task.json"
+CONFIGS = ("task.json", "/rom/task.json")
 
 
 class Clock:
@@ -176,15 +177,17 @@ def report(values, rows):
 
 
 def read_config():
-    """The lesson: the JSON file named as first argument, where scripts can have arguments, else CONFIG."""
+    """The lesson: the JSON file named as first argument, where scripts have arguments, else the first of CONFIGS."""
     arguments = getattr(sys, "argv", ())
-    path = arguments[1] if len(arguments) > 1 else CONFIG
-    try:
-        file = open(path)
-    except OSError as error:
-        raise OSError(error.errno, "%s cannot be opened; the head of this script says what it holds" % path) from None
-    with file:
-        return json.load(file)
+    for path in arguments[1:2] or CONFIGS:
+        try:
+            file = open(path)
+        except OSError as error:
+            failed = error.errno
+            continue
+        with file:
+            return json.load(file)
+    raise OSError(failed, "%s cannot be opened; the head of this script says what it holds" % path)
 
 
 def main():

@@ -211,13 +211,13 @@ def emulate(board, storage, romfs, icount):
     microt emulate MPS2_AN386 --romfs build/rom
     mpremote connect /dev/pts/N repl
     """
-    from microt.boards import Board, Emulator, firmware, link
+    from microt.boards import Board, Emulator, firmware, romfs_folder
 
     board = Board.load(board)
     image = firmware.build(board, log=note)
-    storage = storage or image.parent / "storage.bin"
+    storage = storage or default_storage(image)
     if romfs is not None:
-        romfs = link.romfs_folder(romfs) if romfs.is_dir() else romfs.read_bytes()
+        romfs = romfs_folder(romfs) if romfs.is_dir() else romfs.read_bytes()
     with Emulator(board, image, storage=storage, romfs=romfs, icount=icount) as emulator:
         click.echo(f"{board.name} at {emulator.port}, flash in {storage}")
         click.echo(f"mpremote connect {emulator.port} repl")
@@ -243,19 +243,36 @@ def emulator_console(emulator):
 
 @main.command()
 @click.argument("file", type=EXISTING_FILE)
-@click.option("--board", help="an emulated board: its memory file gets the ROMFS")
-@click.option("--port", help="the serial port of a board")
+@click.option("--board", help="an emulated board that is not running: into the memory `microt emulate` gives it")
+@click.option("--port", help="the serial port of a board, or of an emulated one that runs")
+@click.option("--storage", type=NEW, help="with --board: its memory  [default: build/BOARD/storage.bin]")
 @click.option("--name", default="backbone.mtb", show_default=True, help="the file's name in /rom")
 @one_line_errors
-def push(file, board, port, name):
+def push(file, board, port, storage, name):
     """Put a compiled backbone into a board's ROMFS, where it is used in place.
 
     \b
     microt push models/objects.mtb --port /dev/ttyACM0
     """
     from microt import teach
+    from microt.boards import Board, Emulator, firmware
 
-    click.echo(teach.push(file, name, board=board, port=port, log=note))
+    if (board is None) == (port is None):
+        raise ValueError("push: expected --board or --port")
+    data = file.read_bytes()
+    if port is None:
+        board = Board.load(board)
+        image = firmware.build(board, log=note)
+        with Emulator(board, image, storage=storage or default_storage(image)) as emulator:
+            identity = teach.push(data, emulator.port, name=name, on_line=note)
+    else:
+        identity = teach.push(data, port, name=name, on_line=note)
+    click.echo(f"/rom/{name}: {len(data):,} bytes, backbone {identity[:12]}")
+
+
+def default_storage(image):
+    """The memory file of an emulated board, beside its firmware."""
+    return image.parent / "storage.bin"
 
 
 @main.command()

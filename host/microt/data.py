@@ -87,8 +87,7 @@ def load(source: str | Path, size: int | None = None) -> Dataset:
     path = Path(source)
     if not path.exists():
         raise FileNotFoundError(
-            f"{source}: no such file or folder; expected a .npz file, a folder with one "
-            'sub-folder a class, or "digits"'
+            f'{source}: no such file or folder; expected a .npz file, a folder with one sub-folder a class, or "digits"'
         )
     if path.is_dir():
         return _load_folder(path, size)
@@ -110,9 +109,7 @@ def resize(picture: np.ndarray | Image.Image, size: int) -> np.ndarray:
     return np.asarray(image)
 
 
-def draw_episode(
-    data: Dataset, ways: int, shots: int, rng: np.random.Generator, *, query: str = "test"
-) -> Episode:
+def draw_episode(data: Dataset, ways: int, shots: int, rng: np.random.Generator, *, query: str = "test") -> Episode:
     """Draw one episode: `shots` pictures of each of `ways` classes, queries of the same classes.
 
     With a split, the support comes from "train" and the queries are all of "test" (query="test"),
@@ -134,14 +131,10 @@ def draw_episode(
     if other is None:
         able = np.flatnonzero(have > shots)
     else:
-        able = np.flatnonzero(
-            (have >= shots) & (np.bincount(data.y[other], minlength=classes_count) > 0)
-        )
+        able = np.flatnonzero((have >= shots) & (np.bincount(data.y[other], minlength=classes_count) > 0))
     ways = min(ways, classes_count)
     if len(able) < ways:
-        fullest = ", ".join(
-            f"{data.class_names[c]} {have[c]}" for c in np.argsort(-have, kind="stable")[:5]
-        )
+        fullest = ", ".join(f"{data.class_names[c]} {have[c]}" for c in np.argsort(-have, kind="stable")[:5])
         raise ValueError(
             f"{data.name}: {shots} shots of {ways} classes asked, but only {len(able)} of "
             f"{classes_count} classes have enough samples (fullest: {fullest})"
@@ -167,12 +160,7 @@ def _load_digits(size: int | None) -> Dataset:
     digits = load_digits()
     size = 96 if size is None else size
     grey = np.round(digits.images * (255 / 16)).astype(np.uint8)  # 8 x 8, ink is bright
-    x = np.stack(
-        [
-            np.asarray(Image.fromarray(g).resize((size, size), Image.Resampling.BICUBIC))
-            for g in grey
-        ]
-    )
+    x = np.stack([np.asarray(Image.fromarray(g).resize((size, size), Image.Resampling.BICUBIC)) for g in grey])
     return Dataset(
         x=np.repeat(x[..., None], 3, axis=3),
         y=digits.target.astype(np.int64),
@@ -224,18 +212,14 @@ def _load_folder(path: Path, size: int | None) -> Dataset:
         names += [d.name for d in root.iterdir() if d.is_dir() and not d.name.startswith(".")]
     names = sorted(set(names))
     if len(names) < 2:
-        raise ValueError(
-            f"{path}: expected at least two sub-folders, one a class, got {len(names)}"
-        )
+        raise ValueError(f"{path}: expected at least two sub-folders, one a class, got {len(names)}")
     files, y, split = [], [], []
     for root, number in roots:
         for c, name in enumerate(names):
             inside = sorted(root.glob(f"{_glob_escape(name)}/*"))
             found = [f for f in inside if f.suffix.lower() in SUFFIXES]
             if not found:
-                raise ValueError(
-                    f"{root / name}: no picture in this class folder ({', '.join(SUFFIXES)})"
-                )
+                raise ValueError(f"{root / name}: no picture in this class folder ({', '.join(SUFFIXES)})")
             files += found
             y += [c] * len(found)
             split += [number] * len(found)

@@ -8,7 +8,10 @@ import numpy as np
 
 from microt import data, report, teach
 from microt.bench import count
-from microt.boards import Board, Emulator, firmware, link
+from microt.boards import Board, Emulator, firmware, romfs_image
+
+# where `mpremote mount` puts a folder
+MOUNTED = "/remote"
 
 ROOT = Path(__file__).resolve().parents[2]
 BACKBONE = ROOT / "models" / "objects.mtb"
@@ -44,12 +47,12 @@ def teach_and_report(
     )
     log(f"{len(lesson.names)} classes: {', '.join(lesson.names)}")
     log(f"{len(lesson.train_y)} pictures to teach, {len(lesson.test_y)} to test")
-    files = teach.rom_files(lesson, backbone, exit_ratio=exit_ratio)
-    image = link.romfs_image(files)
     elf = firmware.build(board, log=log)
     if port:
-        taught, restored = teach_port(port, image, log)
+        taught, restored = teach_port(port, lesson, backbone, exit_ratio, output, log), None
     else:
+        files = teach.lesson_files(lesson, folder="/rom", exit_ratio=exit_ratio)
+        image = romfs_image({"backbone.mtb": backbone, **files})
         taught, restored = teach_emulated(board, elf, image, output, restart, log)
     log("counting the instructions of one inference")
     cost = count.count(board, backbone, log=log)
@@ -75,11 +78,16 @@ def teach_emulated(board, elf, image, output, restart, log):
     return taught, same_answers(taught, shown)
 
 
-def teach_port(port, image, log):
-    log(f"writing {len(image):,} bytes to the ROMFS of the board at {port}")
-    with link.Link(port) as board_link:
-        board_link.deploy_romfs(image)
-    return teach.run_task("train_task.py", port, on_line=log), None
+def teach_port(port, lesson, backbone, exit_ratio, output, log):
+    """Teaches the board at a port: the backbone in its ROMFS, the pictures from a folder of this machine."""
+    log(f"the board at {port} gets its backbone")
+    teach.push(backbone, port, on_line=log)
+    folder = output / "lesson"
+    folder.mkdir(exist_ok=True)
+    for name, data_ in teach.lesson_files(lesson, folder=MOUNTED, exit_ratio=exit_ratio).items():
+        (folder / name).write_bytes(data_)
+    log(f"mpremote connect {port} mount {folder} run device/tasks/train_task.py")
+    return teach.run_task("train_task.py", port, mount=folder, on_line=log)
 
 
 def same_answers(taught, shown):

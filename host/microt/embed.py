@@ -26,11 +26,11 @@ def embed(backbone, inputs, *, board=None, port=None, progress=lambda done, tota
     inputs = as_network_input(net, inputs)
     if board is None and port is None:
         return net.embed(inputs, progress=progress)
-    from microt.boards import Board, Emulator, firmware, link
+    from microt.boards import Board, Emulator, Link, firmware, romfs_image
 
-    image = link.romfs_image({"backbone.mtb": Path(backbone).read_bytes(), "input.npy": npy_bytes(inputs)})
+    image = romfs_image({"backbone.mtb": Path(backbone).read_bytes(), "input.npy": npy_bytes(inputs)})
     if port:
-        with link.Link(port) as board_link:
+        with Link(port) as board_link:
             board_link.deploy_romfs(image)
             return collect(board_link, net, len(inputs), progress)
     board = Board.load(board)
@@ -38,7 +38,7 @@ def embed(backbone, inputs, *, board=None, port=None, progress=lambda done, tota
     storage = elf.parent / "embed.bin"
     with (
         Emulator(board, elf, storage=storage, romfs=image) as emulator,
-        link.Link(emulator.port) as board_link,
+        Link(emulator.port) as board_link,
     ):
         return collect(board_link, net, len(inputs), progress)
 

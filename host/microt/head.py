@@ -62,9 +62,7 @@ def roots(
     found = []
     for e, start, length in parts:
         if start + length > embeddings[e].shape[1]:
-            raise ValueError(
-                f"part ({e}, {start}, {length}): exit {e} has {embeddings[e].shape[1]} values"
-            )
+            raise ValueError(f"part ({e}, {start}, {length}): exit {e} has {embeddings[e].shape[1]} values")
         scale, zero = quantization[e]
         v = embeddings[e][:, start : start + length].astype(np.float32)
         v = np.float32(scale) * (v - np.float32(zero))

@@ -26,8 +26,7 @@ def quantize(model: keras.Model, pictures: np.ndarray) -> bytes:
     shape = tuple(model.input_shape[1:])
     if pictures.shape[1:] != shape or pictures.dtype != np.uint8:
         raise ValueError(
-            f"pictures: expected (N, {', '.join(map(str, shape))}) uint8, "
-            f"got {pictures.shape} {pictures.dtype}"
+            f"pictures: expected (N, {', '.join(map(str, shape))}) uint8, got {pictures.shape} {pictures.dtype}"
         )
     signature = [tf.TensorSpec((1, *shape), tf.float32, name="image")]
     names = [f"exit{i}" for i in range(len(model.outputs))]
@@ -43,13 +42,9 @@ def quantize(model: keras.Model, pictures: np.ndarray) -> bytes:
     calibration = np.concatenate([pictures, extremes])
     holder = tf.Module()  # the converter freezes the variables that it can reach from here
     holder.variables_held = [v.value for v in model.variables]
-    converter = tf.lite.TFLiteConverter.from_concrete_functions(
-        [serve.get_concrete_function()], holder
-    )
+    converter = tf.lite.TFLiteConverter.from_concrete_functions([serve.get_concrete_function()], holder)
     converter.optimizations = [tf.lite.Optimize.DEFAULT]
-    converter.representative_dataset = lambda: (
-        [p[None].astype(np.float32) / 128 - 1] for p in calibration
-    )
+    converter.representative_dataset = lambda: ([p[None].astype(np.float32) / 128 - 1] for p in calibration)
     converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
     converter.inference_input_type = tf.int8
     converter.inference_output_type = tf.int8
@@ -91,10 +86,7 @@ class Int8Backbone:
     def embed(self, x: np.ndarray) -> list[np.ndarray]:
         """(N, H, W, 3) uint8 pictures -> one (N, dim) int8 array an exit."""
         if x.shape[1:] != self.input_shape or x.dtype != np.uint8:
-            raise ValueError(
-                f"x: expected (N, {', '.join(map(str, self.input_shape))}) uint8, "
-                f"got {x.shape} {x.dtype}"
-            )
+            raise ValueError(f"x: expected (N, {', '.join(map(str, self.input_shape))}) uint8, got {x.shape} {x.dtype}")
         found = [np.empty((len(x), int(np.prod(o["shape"]))), np.int8) for o in self._outputs]
         for i, picture in enumerate(x):
             values = (picture.astype(np.int16) - 128).astype(np.int8)[None]

@@ -5,13 +5,18 @@ import io
 import json
 import subprocess
 import sys
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from microt.boards import Link, LinkError, romfs_image
+from microt.engine import Backbone
+
 TASKS = Path(__file__).resolve().parents[2] / "device" / "tasks"
 REPORT_MARK = "REPORT "
+BACKBONE = "/rom/backbone.mtb"
 
 
 @dataclass
@@ -79,20 +84,19 @@ def choose(dataset, *, classes=11, shots=20, tests=220, seed=0, hold_back=True):
     )
 
 
-def rom_files(lesson, backbone, *, exit_ratio=0.5, head="lda", task="/task"):
-    """The files `device/tasks/train_task.py` finds in /rom: {name: bytes}."""
+def lesson_files(lesson, *, folder, exit_ratio=0.5, head="lda", task="/task"):
+    """What `device/tasks/train_task.py` reads, {name: bytes}, with the pictures in `folder` on the board."""
     description = {
-        "backbone": "/rom/backbone.mtb",
+        "backbone": BACKBONE,
         "task": task,
-        "train": {"x": "/rom/train.npy", "labels": [lesson.names[y] for y in lesson.train_y]},
-        "test": {"x": "/rom/test.npy", "labels": [lesson.names[y] for y in lesson.test_y]},
+        "train": {"x": f"{folder}/train.npy", "labels": [lesson.names[y] for y in lesson.train_y]},
+        "test": {"x": f"{folder}/test.npy", "labels": [lesson.names[y] for y in lesson.test_y]},
         "exit_ratio": exit_ratio,
         "hold_back": lesson.hold_back,
         "head": head,
     }
     return {
         "task.json": json.dumps(description).encode(),
-        "backbone.mtb": backbone,
         "train.npy": npy_bytes(lesson.train_x),
         "test.npy": npy_bytes(lesson.test_x),
     }
@@ -105,27 +109,67 @@ def npy_bytes(array):
     return buffer.getvalue()
 
 
-def run_task(script, port, *, on_line=lambda line: None):
-    """Runs a script of device/tasks with `mpremote run`; returns what its REPORT line holds.
-
-    RuntimeError with the end of what the board printed when it fails or reports nothing.
-    """
-    command = [sys.executable, "-m", "mpremote", "connect", port, "run", str(TASKS / script)]
-    report, tail = None, []
+def mpremote(port, *arguments, on_line=lambda line: None):
+    """Runs mpremote on a board. RuntimeError with the end of what it printed when it fails."""
+    command = [sys.executable, "-m", "mpremote", "connect", port, *map(str, arguments)]
+    tail = []
     with subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace"
+        command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace"
     ) as process:
         for line in process.stdout:
-            line = line.rstrip()
-            if line.startswith(REPORT_MARK):
-                report = json.loads(line[len(REPORT_MARK) :])
-            else:
-                on_line(line)
-                tail = (tail + [line])[-12:]
-    if process.returncode or report is None:
+            on_line(line.rstrip())
+            tail = (tail + [line.rstrip()])[-12:]
+    if process.returncode:
         said = "\n".join(tail)
-        raise RuntimeError(
-            f"{script} on {port} ended with status {process.returncode} and "
-            f"{'a' if report else 'no'} report; it said last:\n{said}"
-        )
+        raise RuntimeError(f"mpremote {arguments[0]} on {port} ended with status {process.returncode}:\n{said}")
+
+
+def run_task(script, port, *, mount=None, on_line=lambda line: None):
+    """Runs a script of device/tasks with `mpremote run`; returns what its REPORT line holds.
+
+    mount: a folder of this machine that the board sees as its current one. RuntimeError when the script
+    fails or reports nothing.
+    """
+    report = None
+
+    def receive(line):
+        nonlocal report
+        if line.startswith(REPORT_MARK):
+            report = json.loads(line[len(REPORT_MARK) :])
+        else:
+            on_line(line)
+
+    mpremote(port, *(["mount", mount] if mount else []), "run", TASKS / script, on_line=receive)
+    if report is None:
+        raise RuntimeError(f"{script} on {port} ended without a report")
     return report
+
+
+def push(backbone, port, *, name="backbone.mtb", on_line=lambda line: None):
+    """Puts a backbone into the ROMFS of the board at a port, unless it is there already; returns its SHA-256 (hex).
+
+    backbone: the bytes of an .mtb file. The ROMFS then holds this file alone. Ends with the board having
+    opened it. RuntimeError when mpremote fails or the board refuses the file.
+    """
+    wanted = Backbone(backbone).sha256
+    if read_identity(port, name) != wanted:
+        with tempfile.TemporaryDirectory() as folder:
+            image = Path(folder) / "rom.romfs"
+            image.write_bytes(romfs_image({name: bytes(backbone)}))
+            mpremote(port, "romfs", "deploy", image, on_line=on_line)
+        with Link(port) as link:
+            link.reset()
+        found = read_identity(port, name)
+        if found != wanted:
+            raise RuntimeError(f"/rom/{name} on {port}: expected the backbone {wanted[:12]}, the board opens {found}")
+    return wanted
+
+
+def read_identity(port, name):
+    """SHA-256 (hex) of the backbone /rom/<name> as the board opens it, or why it does not."""
+    with Link(port) as link:
+        try:
+            link.exec(f"import microt\nnet = microt.Backbone('/rom/{name}')")
+            return bytes(link.eval("bytes(net.sha256)")).hex()
+        except LinkError as error:
+            return str(error).splitlines()[0]

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import tflite_file as tfl
 
-from microt.boards import firmware, link, unixport
+from microt.boards import Link, firmware, romfs_image, unixport
 from microt.boards.board import Board
 from microt.boards.emulator import Emulator
 from microt.engine import Backbone
@@ -83,8 +83,8 @@ def test_emulated_board(micropython, files, tmp_path, name):
         contents |= {"backbone.mtb": backbones[0].read_bytes(), "x.bin": x.tobytes()}
     board = Board.load(name)
     elf = firmware.build(board, log=lambda line: None)
-    with Emulator(board, elf, storage=tmp_path / "storage", romfs=link.romfs_image(contents)) as emulator:
-        host = link.Link(emulator.port)
+    with Emulator(board, elf, storage=tmp_path / "storage", romfs=romfs_image(contents)) as emulator:
+        host = Link(emulator.port)
         host.exec("import os; os.chdir('/rom')")
         assert host.exec(SCRIPT.read_text()).strip().endswith("OK")
         if backbones:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from microt import demo, embed, teach
-from microt.boards import link as board_link
+from microt.boards import Link, romfs_image
 from microt.data import Dataset
 from microt.engine import Backbone
 
@@ -45,9 +45,9 @@ def tensorflow_lite(inputs):
 
 
 def test_embeddings_are_the_same_on_board_host_and_in_tensorflow_lite(start, inputs):
-    image = board_link.romfs_image({"backbone.mtb": MTB.read_bytes(), "input.npy": teach.npy_bytes(inputs)})
+    image = romfs_image({"backbone.mtb": MTB.read_bytes(), "input.npy": teach.npy_bytes(inputs)})
     net = Backbone(MTB)
-    with start(romfs=image) as emulator, board_link.Link(emulator.port) as link:
+    with start(romfs=image) as emulator, Link(emulator.port) as link:
         on_board = embed.collect(link, net, INPUTS, lambda done, total: None)
     on_host = net.embed(inputs)
     in_tensorflow = tensorflow_lite(inputs)
@@ -72,7 +72,7 @@ def lesson():
 
 
 def test_a_task_is_taught_and_survives_a_power_cut(start, lesson):
-    image = board_link.romfs_image(teach.rom_files(lesson, MTB.read_bytes()))
+    image = romfs_image({"backbone.mtb": MTB.read_bytes(), **teach.lesson_files(lesson, folder="/rom")})
     lines = []
     with start(romfs=image) as emulator:
         taught = teach.run_task("train_task.py", emulator.port, on_line=lines.append)

@@ -165,7 +165,7 @@ def count_tflite(board, path: str | Path, *, log: Callable[[str], None] = print)
 
 def _measure(board, image, elf, program, mtb, info, library, notes):
     """Runs the script on the board; returns the regions and what the script printed."""
-    from microt.boards import Emulator, link
+    from microt.boards import Emulator, link, romfs_image
 
     exits = range(1, len(info["exits"]))
     calls = [run_layers(info, 0)]
@@ -180,7 +180,7 @@ def _measure(board, image, elf, program, mtb, info, library, notes):
             board,
             image,
             storage=Path(folder) / "storage",
-            romfs=link.romfs_image({ROM_NAME: bytes(mtb)}),
+            romfs=romfs_image({ROM_NAME: bytes(mtb)}),
             icount=True,
             plugin=argument,
         )

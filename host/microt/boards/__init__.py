@@ -9,6 +9,7 @@
 
 from microt.boards.board import Board
 from microt.boards.emulator import Emulator, EmulatorError
-from microt.boards.link import Link, LinkError, romfs_image
+from microt.boards.link import Link, LinkError
+from microt.boards.romfs import romfs_folder, romfs_image
 
-__all__ = ["Board", "Emulator", "EmulatorError", "Link", "LinkError", "romfs_image"]
+__all__ = ["Board", "Emulator", "EmulatorError", "Link", "LinkError", "romfs_folder", "romfs_image"]

@@ -1,16 +1,14 @@
 # SPDX-License-Identifier: MIT
-"""The line to a running board: mpremote's transport as a library, and its ROMFS writer."""
+"""The line to a running board: mpremote's transport as a library."""
 
 from __future__ import annotations
 
 import ast
-import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 
 import serial
-from mpremote.romfs import VfsRomWriter
 from mpremote.transport import TransportError, TransportExecError
 from mpremote.transport_serial import SerialTransport
 
@@ -152,30 +150,3 @@ class Link:
             raise LinkError(f"{self.port}: {what}: {traceback.splitlines()[-1]}", traceback) from error
         except (TransportError, serial.SerialException, OSError) as error:
             raise LinkError(f"{self.port}: {what}: {error}") from error
-
-
-def romfs_image(files: Mapping[str, bytes | os.PathLike]) -> bytes:
-    """A ROMFS image of files, given by name ("objects.mtb", "lib/x.py") as bytes or as the path of a file.
-
-    Mounted at /rom by the board. Files lie in it at any address, odd ones too.
-    """
-    tree: dict = {}
-    for name, data in files.items():
-        *folders, leaf = Path(name).parts
-        node = tree
-        for folder in folders:
-            node = node.setdefault(folder, {})
-        node[leaf] = data if isinstance(data, (bytes, bytearray, memoryview)) else Path(data).read_bytes()
-    writer = VfsRomWriter()
-    _write_folder(writer, tree)
-    return bytes(writer.finalise())
-
-
-def _write_folder(writer: VfsRomWriter, folder: dict) -> None:
-    for name in sorted(folder):
-        if isinstance(folder[name], dict):
-            writer.opendir(name)
-            _write_folder(writer, folder[name])
-            writer.closedir()
-        else:
-            writer.mkfile(name, bytes(folder[name]))

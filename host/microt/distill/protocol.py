@@ -40,9 +40,7 @@ class Embeddings:
         for name in SETS:
             data = load(Path(folder) / f"{name}.npz", size)
             log(f"{name}: {len(data)} pictures")
-            blank = Dataset(
-                np.zeros((len(data), 1, 1, 3), np.uint8), data.y, data.class_names, data.split, name
-            )
+            blank = Dataset(np.zeros((len(data), 1, 1, 3), np.uint8), data.y, data.class_names, data.split, name)
             self.sets[name] = (blank, embed(data.x))
 
 
@@ -77,9 +75,7 @@ def opened(source: str | Path) -> tuple[Callable, list[tuple[float, int]], int]:
     raise ValueError(f"{source}: expected a .tflite, .mtb or .keras backbone")
 
 
-def episodes(
-    embeddings: Embeddings, shots: int, count: int, query: str, seed: int
-) -> Iterator[tuple[str, Episode]]:
+def episodes(embeddings: Embeddings, shots: int, count: int, query: str, seed: int) -> Iterator[tuple[str, Episode]]:
     """The fixed episodes of every set: (name, Episode)."""
     for number, (name, ways) in enumerate(SETS.items()):
         rng = np.random.default_rng([seed, number, shots, query == "rest"])

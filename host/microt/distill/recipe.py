@@ -137,9 +137,7 @@ def load_recipe(path: str | Path) -> Recipe:
         features=read(Features, "features"),
     )
     if recipe.backbone.family != "mobilenet_v1":
-        raise ValueError(
-            f'{path}: backbone.family: expected "mobilenet_v1", got {recipe.backbone.family!r}'
-        )
+        raise ValueError(f'{path}: backbone.family: expected "mobilenet_v1", got {recipe.backbone.family!r}')
     if recipe.teacher is None and (recipe.part.teacher or recipe.full.teacher):
         raise ValueError(f"{path}: a loss has a teacher term but there is no [teacher] table")
     return recipe
@@ -148,8 +146,7 @@ def load_recipe(path: str | Path) -> Recipe:
 def _refuse_unknown(path: Path, where: str, got: set[str], known: set[str]) -> None:
     if got - known:
         raise ValueError(
-            f"{path}: {where} has no key {', '.join(sorted(got - known))}; "
-            f"known: {', '.join(sorted(known))}"
+            f"{path}: {where} has no key {', '.join(sorted(got - known))}; known: {', '.join(sorted(known))}"
         )
 
 
@@ -175,7 +172,5 @@ def _read(path: Path, kind: type, name: str, table: dict[str, Any]):
     try:
         return kind(**values)
     except TypeError:
-        missing = [
-            f.name for f in fields(kind) if f.name not in values and f.default is MISSING
-        ]
+        missing = [f.name for f in fields(kind) if f.name not in values and f.default is MISSING]
         raise ValueError(f"{path}: [{name}] needs {', '.join(missing)}") from None

@@ -48,8 +48,7 @@ def load_start(model: keras.Model, path: str | Path) -> list[str]:
     targets = [
         layer
         for layer in model.layers
-        if isinstance(layer, (layers.Conv2D, layers.DepthwiseConv2D))
-        and not layer.name.startswith("adapter")
+        if isinstance(layer, (layers.Conv2D, layers.DepthwiseConv2D)) and not layer.name.startswith("adapter")
     ]
     if len(source) < len(targets):
         raise ValueError(f"{path}: expected {len(targets)} convolutions, got {len(source)}")
@@ -58,8 +57,7 @@ def load_start(model: keras.Model, path: str | Path) -> list[str]:
         shape = tuple(layer.get_weights()[0].shape)
         if kind != wanted or kernel.shape != shape:
             raise ValueError(
-                f"{path}: layer {layer.name} expects a {wanted} kernel of shape {shape}, "
-                f"got {kind} {kernel.shape}"
+                f"{path}: layer {layer.name} expects a {wanted} kernel of shape {shape}, got {kind} {kernel.shape}"
             )
         layer.set_weights([kernel, bias])
     return [layer.name for layer in targets]

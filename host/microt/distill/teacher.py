@@ -43,9 +43,7 @@ class TfliteTeacher:
             raise ValueError(f"{path}: expected a uint8 or float32 input, got "
                              f"{self._input['dtype'].__name__}")  # fmt: skip
 
-    def embed(
-        self, x: np.ndarray, log: Callable[[str], None] = print, every: float = 10.0
-    ) -> np.ndarray:
+    def embed(self, x: np.ndarray, log: Callable[[str], None] = print, every: float = 10.0) -> np.ndarray:
         """(N, H, W, 3) uint8 pictures -> (N, dim) float32 embeddings."""
         out = np.empty((len(x), self.dim), np.float32)
         scale, zero = self._output["quantization"]
@@ -90,9 +88,7 @@ def cached_embeddings(
 def _find(model, graph, wanted: str, path) -> tuple[int, int]:
     import tflite
 
-    kinds = {
-        value: name for name, value in vars(tflite.BuiltinOperator).items() if name.isupper()
-    }
+    kinds = {value: name for name, value in vars(tflite.BuiltinOperator).items() if name.isupper()}
     for position in reversed(range(len(graph.operators))):
         op = graph.operators[position]
         code = model.operatorCodes[op.opcodeIndex]

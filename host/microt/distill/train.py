@@ -33,9 +33,7 @@ from microt.zoo.macs import macs, parameters
 from microt.zoo.mobilenet_v1 import fold, mobilenet_v1
 
 
-def run(
-    recipe_path: str | Path, out_dir: str | Path, log: Callable[[str], None] = print
-) -> dict[str, Path]:
+def run(recipe_path: str | Path, out_dir: str | Path, log: Callable[[str], None] = print) -> dict[str, Path]:
     """Train as the recipe says, quantise, compile; returns the paths of what was written.
 
     Writes into out_dir: model.keras (batch normalisation folded), start.keras (the untouched
@@ -59,9 +57,7 @@ def run(
     return {"model": out / "model.keras", "curves": out / "curves.png"} | finish(recipe, out, log)
 
 
-def finish(
-    recipe: Recipe, out: Path, log: Callable[[str], None] = print
-) -> dict[str, Path]:
+def finish(recipe: Recipe, out: Path, log: Callable[[str], None] = print) -> dict[str, Path]:
     """From the trained model.keras in `out` to the int8, features and compiled files, and a card."""
     paths = {
         "tflite": out / "backbone.tflite",
@@ -198,9 +194,7 @@ class Trainer:
             [self.model.get_layer(part).output, self.model.outputs[1]],
         )
         self.own_mean = tf.constant(self._own_mean())
-        pretrained = [
-            layer for layer in self.tail.layers if not layer.name.startswith("adapter")
-        ]
+        pretrained = [layer for layer in self.tail.layers if not layer.name.startswith("adapter")]
         self.old = [w for layer in pretrained for w in layer.trainable_variables]
         self.targets, self.projections = None, {}
         dims = [o.shape[-1] for o in self.tail.outputs]
@@ -233,9 +227,7 @@ class Trainer:
         """One batch: indexes (batch,) into the data; returns the unweighted loss terms."""
         teacher = None if self.targets is None else tf.constant(self.targets[rows])
         seed = tf.constant([self.recipe.train.seed, number], tf.int32)
-        terms = self._graph(
-            tf.constant(self.data.x[rows]), teacher, tf.constant(self.data.y[rows]), seed
-        )
+        terms = self._graph(tf.constant(self.data.x[rows]), teacher, tf.constant(self.data.y[rows]), seed)
         return {k: float(v) for k, v in terms.items()}
 
     def _step(self, pictures, teacher, labels, seed):

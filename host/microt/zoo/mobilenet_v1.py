@@ -56,9 +56,7 @@ def fold(model: keras.Model) -> keras.Model:
     """The same network without the adapter's batch normalisation, its effect in the weights."""
     names = {layer.name for layer in model.layers}
     has_adapter = "adapter_pw" in names
-    exit_block = next(
-        n for n in range(1, len(BLOCKS)) if _feeds(model.get_layer(f"block{n}"), "exit0", "pool0")
-    )
+    exit_block = next(n for n in range(1, len(BLOCKS)) if _feeds(model.get_layer(f"block{n}"), "exit0", "pool0"))
     plain = mobilenet_v1(
         _width_of(model),
         model.input_shape[1],
@@ -92,10 +90,12 @@ def _exit0(x, adapter: int, normalise: bool):
     if normalise:
         a = layers.BatchNormalization(name="adapter_pw_norm", momentum=0.98)(a)
     a = layers.ReLU(6.0, name="adapter_pw_relu")(a)
-    return layers.Concatenate(name="exit0")([
-        layers.GlobalAveragePooling2D(name="pool0")(x),
-        layers.GlobalAveragePooling2D(name="adapter_pool")(a),
-    ])
+    return layers.Concatenate(name="exit0")(
+        [
+            layers.GlobalAveragePooling2D(name="pool0")(x),
+            layers.GlobalAveragePooling2D(name="adapter_pool")(a),
+        ]
+    )
 
 
 def _folded(weights, norm: layers.BatchNormalization, depthwise: bool) -> list[np.ndarray]:
