@@ -88,7 +88,11 @@ def case(name: str, *, same: bool = False, reference: bool = False) -> machine.C
 
 def measure(names: list[str], core: str = "m4", **options) -> tuple[dict, list[str]]:
     """Counts by layer name: (instructions, modelled cycles, case, by function); and what was wrong."""
-    todo = [case(name, **options) for name in dict.fromkeys(names)]
+    return measure_cases([case(name, **options) for name in dict.fromkeys(names)], core)
+
+
+def measure_cases(todo: list[machine.Case], core: str = "m4") -> tuple[dict, list[str]]:
+    """As measure, for layers made elsewhere; their names must differ."""
     elf = machine.build(core)
     program, symbols = Program.from_elf(elf), Elf(elf)
     marks = {m: [symbols.symbol(f"mark_{m}").address] for m in ("begin", "end")}

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import dsp_machine as machine
 import numpy as np
 from layouts import Requant, Window
@@ -88,6 +90,16 @@ def window(rng, inputs, channels, kernel, stride=(1, 1), dilation=(1, 1), pads=N
     return Window(tuple(inputs), (*sizes, channels), kernel, stride, dilation, (top, left, bottom, right))
 
 
+def prune(rng, weights: np.ndarray, q: Requant) -> tuple[np.ndarray, Requant]:
+    """Some channels (first axis of weights) without weights, as TensorFlow writes dead ones: huge biases."""
+    dead = rng.random(len(weights)) < (0.5 if rng.random() < 0.15 else 0)
+    weights = np.where(dead.reshape(-1, *[1] * (weights.ndim - 1)), 0, weights).astype(np.int8)
+    huge = (1 << 30) + 128 * rng.integers(-1, 2, len(dead))
+    bias = np.where(dead, rng.choice([-1, 1], len(dead)) * huge, q.bias)
+    shift = np.where(dead, rng.integers(-31, -21, len(dead)), q.shift)
+    return weights, dataclasses.replace(q, bias=bias, shift=shift)
+
+
 def at_end(rng) -> int:
     return int(rng.choice([0, 1, 1, 2, 3]))
 
@@ -106,7 +118,7 @@ def pointwise(rng, i) -> machine.Case:
         stride = tuple(rng.integers(1, 4, 2).tolist())
         shape = window(rng, (h, w, cin), cout, (1, 1), stride)
     q = requant(rng, cout, cin)
-    weights = values(rng, cout, 1, 1, cin)
+    weights, q = prune(rng, values(rng, cout, 1, 1, cin), q)
     name = f"pointwise {i} {shape.inputs}-{shape.outputs}"
     return machine.conv_case(
         name, shape, weights, q, values(rng, h, w, cin), clamp(rng, q.zero_out), at_end=at_end(rng)
@@ -126,7 +138,7 @@ def convolution(rng, i) -> machine.Case:
         cin, cout = cin * groups, cout * groups
     shape = window(rng, (h, w, cin), cout, kernel, stride, dilation)
     weights = values(rng, cout, *kernel, cin // groups)
-    q = requant(rng, cout, weights[0].size)
+    weights, q = prune(rng, weights, requant(rng, cout, weights[0].size))
     name = f"conv {i} {shape} groups {groups}"
     return machine.conv_case(
         name, shape, weights, q, values(rng, h, w, cin), clamp(rng, q.zero_out), at_end=at_end(rng)
@@ -162,13 +174,14 @@ def depthwise(rng, i, kernel: int | None = None) -> machine.Case:
     multiplier = int(rng.integers(2, 4)) if rng.random() < 0.04 else 1
     h, w = size(rng, 34), size(rng, 70)
     pads = None
-    if rng.random() < 0.2:  # onto 3x3
+    if rng.random() < 0.2 and shape_k == (k, k) and dilation == (1, 1):  # onto 3x3
         h = w = 3 * stride[0]
         before = shape_k[0] // 2 if stride == (1, 1) or rng.random() < 0.5 else 0
         pads = (before, before, shape_k[0] // 2, shape_k[1] // 2)
     shape = window(rng, (h, w, channels), channels * multiplier, shape_k, stride, dilation, pads)
     q = requant(rng, channels * multiplier, shape_k[0] * shape_k[1])
-    weights = values(rng, *shape_k, channels * multiplier)
+    weights, q = prune(rng, values(rng, channels * multiplier, *shape_k), q)
+    weights = np.moveaxis(weights, 0, 2)
     return machine.depthwise_case(
         f"depthwise {i} {shape}", shape, weights, q, values(rng, h, w, channels),
         clamp(rng, q.zero_out), at_end=at_end(rng),

@@ -82,39 +82,48 @@ def _round(n: int, to: int) -> int:
 # ---- requantisation
 
 
-def records(sums: np.ndarray, requant: Requant, *, fold: np.ndarray) -> np.ndarray | None:
+def _value(sums: np.ndarray, requant: Requant) -> np.ndarray:
+    """The int8 output of each channel's sum (bias included), for right shifts."""
+    y = (sums * requant.multiplier.astype(np.int64) + (1 << 30)) >> 31
+    e = np.maximum(-requant.shift.astype(np.int64), 0)
+    half = np.where(e > 0, 1 << np.maximum(e - 1, 0), 0)
+    y = np.where(y >= 0, (y + half) >> e, -((-y + half) >> e))
+    return np.clip(y + requant.zero_out, -128, 127)
+
+
+def records(weights: np.ndarray, requant: Requant, *, fold: bool) -> np.ndarray | None:
     """The constants of REQUANTIZE: i32 (channels, 4) = bias, m, round, e; bias doubled.
 
     Args:
-        sums: largest size of each channel's sum, bias included.
-        fold: i64 (channels,), what to add to the bias (the input's zero point).
+        weights: i8 (channels, taps).
+        fold: whether the bias takes the input's zero point away.
 
     Returns:
-        None when a channel does not fit: left shift or none, or too large sums.
+        None when a channel does not fit: a scale of 0.5 or more, or too large sums.
     """
-    bias = requant.bias.astype(np.int64) + fold
+    w = weights.astype(np.int64)
+    below, above = -128 - requant.zero_in, 127 - requant.zero_in
+    lowest = requant.bias + np.minimum(w * below, w * above).sum(axis=1)
+    highest = requant.bias + np.maximum(w * below, w * above).sum(axis=1)
+    bias = requant.bias - (requant.zero_in * w.sum(axis=1) if fold else 0)
     multiplier = requant.multiplier.astype(np.int64)
     e = -requant.shift.astype(np.int64)
-    largest = (sums * multiplier + (1 << 30)) >> 31
-    # A channel whose scaled sums stay below one half gives the zero point: any small shift does.
-    dead = (e >= 1) & (largest < (1 << np.maximum(e - 1, 0)))
-    multiplier = np.where(dead, 0, multiplier)
-    largest = np.where(dead, 0, largest)
-    e = np.where(dead, 1, e)
+    # A channel that always gives one value, as pruned and dead ones do, needs no sum at all.
+    # int32 holds all sums; the output grows with the sum.
+    inside = (lowest >= -(1 << 31)) & (highest < 1 << 31) & (requant.shift <= 0)
+    value = _value(lowest, requant)
+    constant = inside & (value == _value(highest, requant))
+    bias, multiplier, e = (np.where(constant, n, v) for n, v in ((0, bias), (0, multiplier), (1, e)))
     if (e < 1).any() or (e > 30).any():
         return None
-    half = (1 << (e - 1)) + requant.zero_out * (1 << e)
-    fits = (np.abs(half) + largest + 2 < 1 << 31) & (2 * sums < 1 << 31)
+    half = np.where(constant, 2 * value + 1, (1 << (e - 1)) + requant.zero_out * (1 << e))
+    largest = np.maximum(np.abs(lowest), np.abs(highest))
+    scaled = (largest * multiplier + (1 << 30)) >> 31
+    fits = constant | ((np.abs(half) + scaled + 2 < 1 << 31) & (2 * largest < 1 << 31))
     if not fits.all() or (np.abs(2 * bias) >= 1 << 31).any():
         return None
     e = e + (RELU if requant.zero_out == -128 else 0)
     return np.stack([2 * bias, multiplier, half, e], axis=1).astype(np.int32)
-
-
-def _largest(weights: np.ndarray, requant: Requant) -> np.ndarray:
-    """weights: (channels, taps). Largest size of each sum over all int8 inputs."""
-    span = max(127 - requant.zero_in, 128 + requant.zero_in)
-    return np.abs(weights.astype(np.int64)).sum(axis=1) * span + np.abs(requant.bias.astype(np.int64))
 
 
 # ---- CONV_2D
@@ -188,8 +197,7 @@ def lay_out_conv(window: Window, weights: np.ndarray, requant: Requant) -> Laid:
     layout = _conv_layout(window, groups)
     why = "" if layout else "groups, a single output channel or fewer than 3 pixels"
     if layout:
-        fold = -requant.zero_in * flat.astype(np.int64).sum(axis=1)
-        record = records(_largest(flat, requant), requant, fold=fold)
+        record = records(flat, requant, fold=True)
         if record is None:
             layout, why = PLAIN, "a channel's scale is 0.5 or more, or its sums are too large"
     if not layout:
@@ -291,9 +299,7 @@ def lay_out_depthwise(window: Window, weights: np.ndarray, requant: Requant) -> 
     why = "" if layout else "kernel, stride, dilation, multiplier or fewer than 4 channels"
     if layout:
         flat = weights.reshape(-1, weights.shape[2]).T
-        sums = flat.astype(np.int64).sum(axis=1)
-        fold = 0 * sums if layout == SMALL else -requant.zero_in * sums
-        record = records(_largest(flat, requant), requant, fold=fold)
+        record = records(flat, requant, fold=layout != SMALL)
         if record is None:
             layout, why = PLAIN, "a channel's scale is 0.5 or more, or its sums are too large"
     if not layout:

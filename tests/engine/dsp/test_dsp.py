@@ -11,7 +11,6 @@ from collections import Counter
 import dsp_cases as cases
 import dsp_machine as machine
 import layouts
-import numpy as np
 import pytest
 from count_layers import case, measure
 

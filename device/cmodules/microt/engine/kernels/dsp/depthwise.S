@@ -232,17 +232,25 @@
 // FPU: s4 pitch, s5 row pitch, s6 start of the row, s7 bytes of a row, s8 pairs of rows left,
 // s9 r5 (r5 is free while requantising), s10 end of the row.
 // Stride 1: 4 outputs from 4 rows in 28 instructions, stride 2: from 5 rows in 34.
-    .macro UPPER1 wa wb i0 i1
+    .macro UPPER1 wa wb i0 i1 columns
     smlad   r6, r10, \wa, \i0
+    .if \columns == 2
     smlatb  r7, r10, \wa, \i1
+    .endif
     smlabt  r6, r11, \wb, r6
+    .if \columns == 2
     smlad   r7, r11, \wb, r7
+    .endif
     .endm
-    .macro LOWER1 wa wb i0 i1
+    .macro LOWER1 wa wb i0 i1 columns
     smlad   r8, r10, \wa, \i0
+    .if \columns == 2
     smlatb  r9, r10, \wa, \i1
+    .endif
     smlabt  r8, r11, \wb, r8
+    .if \columns == 2
     smlad   r9, r11, \wb, r9
+    .endif
     .endm
 
     .macro HEAD3 bytes up           // bytes of the plane per step; r12 points up rows down
@@ -260,7 +268,7 @@
     vmov    s9, r5
     .endm
 
-    .macro FINISH3 relu
+    .macro FINISH3 relu columns
     vmov    r5, r10, s1, s2
     .if \relu
     smmlar  r6, r6, r5, r10
@@ -270,29 +278,39 @@
     .else
     add     r11, r10, r6, asr #31
     smmlar  r6, r6, r5, r11
-    add     r11, r10, r7, asr #31
-    smmlar  r7, r7, r5, r11
     add     r11, r10, r8, asr #31
     smmlar  r8, r8, r5, r11
+    .if \columns == 2
+    add     r11, r10, r7, asr #31
+    smmlar  r7, r7, r5, r11
     add     r11, r10, r9, asr #31
     smmlar  r9, r9, r5, r11
     .endif
+    .endif
     vmov    r10, s3
     asr     r6, r6, r10
-    asr     r7, r7, r10
     asr     r8, r8, r10
-    asr     r9, r9, r10
     ssat    r6, #8, r6
-    ssat    r7, #8, r7
     ssat    r8, #8, r8
+    .if \columns == 2
+    asr     r7, r7, r10
+    asr     r9, r9, r10
+    ssat    r7, #8, r7
     ssat    r9, #8, r9
+    .endif
     vmov    r10, r11, s4, s5
+    .if \columns == 2
     add     r11, r11, lr
     strb    r6, [lr]
     strb    r7, [lr, r10]
     strb    r8, [r11]
     strb    r9, [r11, r10]
     add     lr, lr, r10, lsl #1
+    .else
+    strb    r6, [lr]
+    strb    r8, [lr, r11]
+    add     lr, lr, r10
+    .endif
     vmov    r5, r10, s9, s10
     cmp     r12, r10
     .endm
@@ -308,7 +326,7 @@
     bne.w   \label
     .endm
 
-    .macro PLANE_3X3_S1 name relu
+    .macro PLANE_3X3_S1 name relu columns
     FUNCTION \name
     push    {r4-r11, lr}
     vmov    s11, r0
@@ -323,17 +341,17 @@
 2:
     ldrd    r10, r11, [r12, #-ROW]
     vmov    r7, s0
-    UPPER1  r0, r1, r7, r7
+    UPPER1  r0, r1, r7, r7, \columns
     ldrd    r10, r11, [r12, #ROW]
     vmov    r9, s0
-    UPPER1  r4, r5, r6, r7
-    LOWER1  r2, r3, r9, r9
+    UPPER1  r4, r5, r6, r7, \columns
+    LOWER1  r2, r3, r9, r9, \columns
     ldrd    r10, r11, [r12, #2*ROW]
-    LOWER1  r4, r5, r8, r9
+    LOWER1  r4, r5, r8, r9, \columns
     ldrd    r10, r11, [r12], #4
-    UPPER1  r2, r3, r6, r7
-    LOWER1  r0, r1, r8, r9
-    FINISH3 \relu
+    UPPER1  r2, r3, r6, r7, \columns
+    LOWER1  r0, r1, r8, r9, \columns
+    FINISH3 \relu, \columns
     bne     2b
     NEXT_ROWS3 2, 1b
     NEXT_CHANNEL 24, 3b
@@ -341,25 +359,34 @@
     FUNCTION_END \name
     .endm
 
-    PLANE_3X3_S1 microt_dsp_plane_3x3_s1, 0
-    PLANE_3X3_S1 microt_dsp_plane_3x3_s1_relu, 1
+    PLANE_3X3_S1 microt_dsp_plane_3x3_s1, 0, 2
+    PLANE_3X3_S1 microt_dsp_plane_3x3_s1_relu, 1, 2
+    PLANE_3X3_S1 microt_dsp_plane_3x3_s1_1, 0, 1
 
-    .macro UPPER2 wa wb i0 i1 o
+    .macro UPPER2 wa wb i0 i1 o columns
     smlad   r6, r10, \wa, \i0
+    .if \columns == 2
     smlad   r7, r11, \wa, \i1
     ldr     r10, [r12, #\o+8]
+    .endif
     smlad   r6, r11, \wb, r6
+    .if \columns == 2
     smlad   r7, r10, \wb, r7
+    .endif
     .endm
-    .macro LOWER2 wa wb i0 i1 o
+    .macro LOWER2 wa wb i0 i1 o columns
     smlad   r8, r10, \wa, \i0
+    .if \columns == 2
     smlad   r9, r11, \wa, \i1
     ldr     r10, [r12, #\o+8]
+    .endif
     smlad   r8, r11, \wb, r8
+    .if \columns == 2
     smlad   r9, r10, \wb, r9
+    .endif
     .endm
 
-    .macro PLANE_3X3_S2 name relu
+    .macro PLANE_3X3_S2 name relu columns
     FUNCTION \name
     push    {r4-r11, lr}
     vmov    s11, r0
@@ -374,26 +401,30 @@
 2:
     vmov    r7, s0
     ldrd    r10, r11, [r12, #ROW]
-    UPPER2  r2, r3, r7, r7, ROW
+    UPPER2  r2, r3, r7, r7, ROW, \columns
     vmov    r9, s0
     ldrd    r10, r11, [r12, #3*ROW]
-    LOWER2  r2, r3, r9, r9, 3*ROW
+    LOWER2  r2, r3, r9, r9, 3*ROW, \columns
     ldrd    r10, r11, [r12, #2*ROW]
     smlad   r6, r10, r4, r6
-    smlad   r7, r11, r4, r7
     smlad   r8, r10, r0, r8
+    .if \columns == 2
+    smlad   r7, r11, r4, r7
     smlad   r9, r11, r0, r9
     ldr     r10, [r12, #2*ROW+8]
+    .endif
     smlad   r6, r11, r5, r6
-    smlad   r7, r10, r5, r7
     smlad   r8, r11, r1, r8
+    .if \columns == 2
+    smlad   r7, r10, r5, r7
     smlad   r9, r10, r1, r9
+    .endif
     ldr     r10, [r12, #4*ROW]      // out of LDRD's reach
     ldr     r11, [r12, #4*ROW+4]
-    LOWER2  r4, r5, r8, r9, 4*ROW
+    LOWER2  r4, r5, r8, r9, 4*ROW, \columns
     ldrd    r10, r11, [r12], #8
-    UPPER2  r0, r1, r6, r7, -8
-    FINISH3 \relu
+    UPPER2  r0, r1, r6, r7, -8, \columns
+    FINISH3 \relu, \columns
     bne     2b
     NEXT_ROWS3 4, 1b
     NEXT_CHANNEL 24, 3b
@@ -401,8 +432,9 @@
     FUNCTION_END \name
     .endm
 
-    PLANE_3X3_S2 microt_dsp_plane_3x3_s2, 0
-    PLANE_3X3_S2 microt_dsp_plane_3x3_s2_relu, 1
+    PLANE_3X3_S2 microt_dsp_plane_3x3_s2, 0, 2
+    PLANE_3X3_S2 microt_dsp_plane_3x3_s2_relu, 1, 2
+    PLANE_3X3_S2 microt_dsp_plane_3x3_s2_1, 0, 1
 
 // ---- 5x5 and 7x7: n outputs of a row a step ------------------------------------------------------
 // r0-r5 weights of a row, r4-r9 sums (fewer where the weights need registers), r10 r11 inputs,
@@ -546,13 +578,14 @@
     b.w     4b
     FUNCTION_END microt_dsp_plane_5x5_s1_6
 
-// 5x5 stride 1, 2 outputs: 10 MACs in 8 instructions; for what 6 outputs do not cover.
-    FUNCTION microt_dsp_plane_5x5_s1_2
+// 5x5 stride 1, 2 outputs (10 MACs in 8 instructions) or 1; for what 6 outputs do not cover.
+    .macro PLANE_5X5_S1 name n
+    FUNCTION \name
     push    {r4-r11, lr}
     vmov    s11, r0
     mov     r6, r0
 3:
-    HEAD_N  4
+    HEAD_N  2*\n
 1:
     ROW_START
 2:
@@ -563,24 +596,40 @@
     ldm     r12!, {r0-r3}
     ldr     r10, [lr, #8]
     smlabt  r4, r10, r3, r4
+    .if \n == 2
     smlad   r5, r10, r3, r5
+    .endif
     ldrd    r10, r11, [lr], #ROW
     smlad   r4, r10, r0, r4
-    smlatb  r5, r10, r0, r5
     smlad   r4, r11, r1, r4
+    .if \n == 2
+    smlatb  r5, r10, r0, r5
     smlad   r5, r11, r2, r5
+    .endif
     .endr
     FINISH_SCALE
-    OUT2    r4, r5
+    REQUANTIZE r4, r0, r1, r2, r3
+    .if \n == 2
+    REQUANTIZE r5, r0, r1, r2, r3
+    .endif
     vmov    r10, r11, s4, s5
+    .if \n == 2
     PUT2    r4, r5
-    NEXT_STEP 4-5*ROW, 2b
+    .else
+    strb    r4, [r10]
+    add     r10, r10, r11
+    .endif
+    NEXT_STEP 2*\n-5*ROW, 2b
     NEXT_ROW_N 1, 1b
     NEXT_CHANNEL 80, 3b
     pop     {r4-r11, pc}
-    FUNCTION_END microt_dsp_plane_5x5_s1_2
+    FUNCTION_END \name
+    .endm
 
-// 7x7 stride 1, n = 4 or 2 outputs: 28 MACs of a row in 20 instructions, 14 in 11.
+    PLANE_5X5_S1 microt_dsp_plane_5x5_s1_2, 2
+    PLANE_5X5_S1 microt_dsp_plane_5x5_s1_1, 1
+
+// 7x7 stride 1, n = 4, 2 or 1 outputs: 28 MACs of a row in 20 instructions, 14 in 11.
     .macro PLANE_7X7_S1 name n
     FUNCTION \name
     push    {r4-r11, lr}
@@ -606,10 +655,12 @@
     smlad   r9, r10, r5, r9
     .endif
     ldrd    r10, r11, [lr, #8]
-    smlad   r6, r10, r2, r6         // the taps 4 5 of output 0, see the words above
-    smlad   r7, r10, r4, r7
+    smlad   r6, r10, r2, r6         // words 2 and 3: taps 4 5 and 6 of output 0
     smlabt  r6, r11, r5, r6
+    .if \n > 1
+    smlad   r7, r10, r4, r7
     smlad   r7, r11, r5, r7
+    .endif
     .if \n == 4
     smlad   r8, r10, r1, r8
     smlad   r9, r10, r3, r9
@@ -618,9 +669,11 @@
     .endif
     ldrd    r10, r11, [lr], #ROW
     smlad   r6, r10, r0, r6
-    smlatb  r7, r10, r0, r7
     smlad   r6, r11, r1, r6
+    .if \n > 1
+    smlatb  r7, r10, r0, r7
     smlad   r7, r11, r3, r7
+    .endif
     .if \n == 4
     smlad   r8, r11, r0, r8
     smlatb  r9, r11, r0, r9
@@ -632,11 +685,18 @@
     OUT2_RELU r6, r7
     OUT2_RELU r8, r9
 4:
-    .else
+    .elseif \n == 2
     OUT2    r6, r7
+    .else
+    REQUANTIZE r6, r0, r1, r2, r3
     .endif
     vmov    r10, r11, s4, s5
+    .if \n > 1
     PUT2    r6, r7
+    .else
+    strb    r6, [r10]
+    add     r10, r10, r11
+    .endif
     .if \n == 4
     PUT2    r8, r9
     .endif
@@ -655,6 +715,7 @@
 
     PLANE_7X7_S1 microt_dsp_plane_7x7_s1_4, 4
     PLANE_7X7_S1 microt_dsp_plane_7x7_s1_2, 2
+    PLANE_7X7_S1 microt_dsp_plane_7x7_s1_1, 1
 
 // Stride 2, 5x5 and 7x7, n = 6, 3 or 2 outputs: word j of a row feeds output j with pair 0,
 // j-1 with pair 1 and so on.

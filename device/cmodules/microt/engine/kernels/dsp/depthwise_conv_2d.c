@@ -30,10 +30,11 @@ typedef struct _microt_dsp_plane_t {
 } microt_dsp_plane_t;
 
 typedef void plane_t(microt_dsp_plane_t *plane);
-plane_t microt_dsp_plane_3x3_s1, microt_dsp_plane_3x3_s2, microt_dsp_plane_3x3_s1_relu,
-    microt_dsp_plane_3x3_s2_relu, microt_dsp_plane_5x5_s1_6,
-    microt_dsp_plane_5x5_s1_2, microt_dsp_plane_5x5_s2_6, microt_dsp_plane_5x5_s2_3,
-    microt_dsp_plane_5x5_s2_2, microt_dsp_plane_7x7_s1_4, microt_dsp_plane_7x7_s1_2,
+plane_t microt_dsp_plane_3x3_s1, microt_dsp_plane_3x3_s1_relu, microt_dsp_plane_3x3_s1_1,
+    microt_dsp_plane_3x3_s2, microt_dsp_plane_3x3_s2_relu, microt_dsp_plane_3x3_s2_1,
+    microt_dsp_plane_5x5_s1_6, microt_dsp_plane_5x5_s1_2, microt_dsp_plane_5x5_s1_1,
+    microt_dsp_plane_5x5_s2_6, microt_dsp_plane_5x5_s2_3, microt_dsp_plane_5x5_s2_2,
+    microt_dsp_plane_7x7_s1_4, microt_dsp_plane_7x7_s1_2, microt_dsp_plane_7x7_s1_1,
     microt_dsp_plane_7x7_s2_6, microt_dsp_plane_7x7_s2_3, microt_dsp_plane_7x7_s2_2;
 
 void microt_dsp_gather_even(const int8_t *in, int8_t *strip, int32_t channels, int32_t rows,
@@ -52,129 +53,159 @@ static int32_t zero_pair(int32_t zero_point) {
 
 // ---- PLANES -------------------------------------------------------------------------------------
 
-// Kernels by the outputs of a step, widest first.
-typedef struct _kernels_t {
-    plane_t *kernel[3];
-    int32_t outputs[3];
-} kernels_t;
+// Kernels of a row by the outputs of a step, widest first.
+typedef struct _kernel_t {
+    plane_t *run;
+    int32_t outputs;
+} kernel_t;
 
-static kernels_t pick(int32_t kernel, int32_t stride) {
-    if (kernel == 5) {
-        return stride == 1
-            ? (kernels_t) {{microt_dsp_plane_5x5_s1_6, microt_dsp_plane_5x5_s1_2}, {6, 2}}
-            : (kernels_t) {{microt_dsp_plane_5x5_s2_6, microt_dsp_plane_5x5_s2_3,
-                            microt_dsp_plane_5x5_s2_2}, {6, 3, 2}};
-    }
-    return stride == 1
-        ? (kernels_t) {{microt_dsp_plane_7x7_s1_4, microt_dsp_plane_7x7_s1_2}, {4, 2}}
-        : (kernels_t) {{microt_dsp_plane_7x7_s2_6, microt_dsp_plane_7x7_s2_3,
-                        microt_dsp_plane_7x7_s2_2}, {6, 3, 2}};
-}
+static const kernel_t kernels_5x5[2][3] = {
+    {{microt_dsp_plane_5x5_s1_6, 6}, {microt_dsp_plane_5x5_s1_2, 2}, {microt_dsp_plane_5x5_s1_1, 1}},
+    {{microt_dsp_plane_5x5_s2_6, 6}, {microt_dsp_plane_5x5_s2_3, 3}, {microt_dsp_plane_5x5_s2_2, 2}},
+};
+static const kernel_t kernels_7x7[2][3] = {
+    {{microt_dsp_plane_7x7_s1_4, 4}, {microt_dsp_plane_7x7_s1_2, 2}, {microt_dsp_plane_7x7_s1_1, 1}},
+    {{microt_dsp_plane_7x7_s2_6, 6}, {microt_dsp_plane_7x7_s2_3, 3}, {microt_dsp_plane_7x7_s2_2, 2}},
+};
 
 // Words of weights of a channel.
 static int32_t plane_words(int32_t kernel, int32_t stride) {
     return kernel == 3 ? 6 : stride == 1 ? kernel * (kernel - 1) : kernel * (kernel + 1) / 2;
 }
 
-// Single output columns, rows x channels of them: what the kernels' steps leave over. Odd columns
-// of stride 1 lie across words.
-static void single_column(microt_dsp_plane_t p, int32_t kernel, int32_t stride) {
-    const int32_t words = plane_words(kernel, stride), row = words / kernel;
-    for (; p.channels > 0; p.channels--) {
-        const int8_t *plane = p.plane;
-        int8_t *out = p.out;
-        for (int32_t y = 0; y < p.rows; y++) {
-            int32_t sum = p.records[0];
-            const int32_t *w = p.weights;
-            const int8_t *from = plane;
-            for (int32_t ky = 0; ky < kernel; ky++) {
-                const uint8_t *x = (const uint8_t *)from;
-                for (int32_t i = 0; i < (stride == 1 ? kernel / 2 : row); i++) {
-                    sum = smlad(microt_i32(x + 4 * i), w[i], sum);
-                }
-                if (stride == 1) {
-                    int16_t last;
-                    memcpy(&last, x + 2 * (kernel - 1), 2);
-                    sum = smlabt(last, w[row - 1], sum);
-                }
-                w += row;
-                from += PLANE_ROW;
-            }
-            *out = (int8_t)requantize_doubled(sum, p.records[1], p.records[2], p.records[3]);
-            out += p.row_pitch;
-            plane += stride * PLANE_ROW;
-        }
-        p.weights += words;
-        p.records += 4;
-        p.out++;
-        p.plane += PLANE_ROW / 4;
+#define MAX_CALLS (4)
+
+// The outputs of a block for four channels: calls of kernels that cover it but for single columns
+// or rows.
+typedef struct _block_t {
+    int32_t kernel, stride;
+    int32_t rows, columns; // of outputs
+    microt_dsp_plane_t at; // its upper left output
+    int32_t calls;
+    plane_t *run[MAX_CALLS];
+    microt_dsp_plane_t call[MAX_CALLS];
+    int32_t single; // columns from here on are done one by one
+} block_t;
+
+// Outputs from (y, x) on: rows (3x3: pairs of rows) of steps, the pitch of the rows in skip.
+static void add_call(block_t *b, plane_t *kernel, int32_t y, int32_t x, int32_t rows, int32_t steps,
+    int32_t skip) {
+    microt_dsp_plane_t *p = &b->call[b->calls];
+    *p = b->at;
+    p->out += y * p->row_pitch + x * p->pitch;
+    p->plane += (y * PLANE_ROW + 2 * x) * b->stride;
+    p->rows = rows;
+    p->steps = steps;
+    p->skip = skip;
+    b->run[b->calls++] = kernel;
+}
+
+// Pairs of rows; an odd number ends with a pair that overlaps the one before.
+static void add_pairs(block_t *b, plane_t *kernel, int32_t x, int32_t steps, int32_t outputs) {
+    const int32_t skip = 2 * b->at.row_pitch - steps * outputs * b->at.pitch;
+    add_call(b, kernel, 0, x, b->rows / 2, steps, skip);
+    if (b->rows & 1) {
+        add_call(b, kernel, b->rows - 2, x, 1, steps, skip);
     }
 }
 
-// rows x columns outputs of the 4 channels in the strip; plane stands at their first input.
-static void block_3x3(const microt_dsp_plane_t *block, int32_t rows, int32_t columns,
-    int32_t stride) {
-    const bool relu = block->records[3] & RELU;
-    plane_t *kernel = stride == 1
-        ? (relu ? microt_dsp_plane_3x3_s1_relu : microt_dsp_plane_3x3_s1)
-        : (relu ? microt_dsp_plane_3x3_s2_relu : microt_dsp_plane_3x3_s2);
-    int32_t even = columns & ~1;
-    if (rows == 1) { // the kernels make pairs of rows
-        even = 0;
-    }
-    microt_dsp_plane_t p;
-    if (even != 0) {
-        p = *block;
-        p.rows = rows / 2;
-        p.steps = even / 2;
-        p.skip = 2 * p.row_pitch - even * p.pitch;
-        kernel(&p);
-        if (rows & 1) { // the last pair overlaps
-            p = *block;
-            p.out += (rows - 2) * p.row_pitch;
-            p.plane += (rows - 2) * stride * PLANE_ROW;
-            p.rows = 1;
-            p.steps = even / 2;
-            kernel(&p);
+static void add_calls(block_t *b) {
+    b->calls = 0;
+    b->single = 0;
+    if (b->kernel == 3) {
+        if (b->rows == 1) {
+            return;
         }
+        const bool relu = b->at.records[3] & RELU;
+        if (b->columns > 1) {
+            add_pairs(b, b->stride == 1
+                ? (relu ? microt_dsp_plane_3x3_s1_relu : microt_dsp_plane_3x3_s1)
+                : (relu ? microt_dsp_plane_3x3_s2_relu : microt_dsp_plane_3x3_s2),
+                0, b->columns / 2, 2);
+        }
+        if (b->columns & 1) {
+            add_pairs(b, b->stride == 1 ? microt_dsp_plane_3x3_s1_1 : microt_dsp_plane_3x3_s2_1,
+                b->columns - 1, 1, 1);
+        }
+        b->single = b->columns;
+        return;
     }
-    for (int32_t x = even; x < columns; x++) {
-        p = *block;
-        p.out += x * p.pitch;
-        p.plane += 2 * x * stride;
-        p.rows = rows;
-        single_column(p, 3, stride);
-    }
-}
-
-static void block_rows(const microt_dsp_plane_t *block, int32_t rows, int32_t columns,
-    int32_t kernel, int32_t stride) {
-    const kernels_t kernels = pick(kernel, stride);
-    microt_dsp_plane_t p;
-    int32_t x = 0;
-    for (int32_t i = 0; i < 3 && kernels.outputs[i] != 0; i++) {
-        const int32_t outputs = kernels.outputs[i];
-        int32_t steps = (columns - x) / outputs;
-        if (stride == 2 && outputs > 2 && (columns - x) % outputs == 1 && steps > 0) {
+    const kernel_t *kernel = (b->kernel == 5 ? kernels_5x5 : kernels_7x7)[b->stride - 1];
+    for (int32_t i = 0; i < 3; i++, kernel++) {
+        const int32_t left = b->columns - b->single;
+        int32_t steps = left / kernel->outputs;
+        if (b->stride == 2 && i < 2 && steps > 0 && left % kernel->outputs == 1) {
             steps--; // 7 = 3 + 2 + 2, 4 = 2 + 2: no single column
         }
         if (steps > 0) {
-            p = *block;
-            p.out += x * p.pitch;
-            p.plane += 2 * x * stride;
-            p.rows = rows;
-            p.steps = steps;
-            p.skip = p.row_pitch - steps * outputs * p.pitch;
-            kernels.kernel[i](&p);
-            x += steps * outputs;
+            const int32_t outputs = steps * kernel->outputs;
+            add_call(b, kernel->run, 0, b->single, b->rows, steps,
+                b->at.row_pitch - outputs * b->at.pitch);
+            b->single += outputs;
         }
     }
-    if (x < columns) {
-        p = *block;
-        p.out += x * p.pitch;
-        p.plane += 2 * x * stride;
-        p.rows = rows;
-        single_column(p, kernel, stride);
+}
+
+// A single output, 4 channels. Odd columns of stride 1 lie across words.
+static void single(const block_t *b, const microt_dsp_plane_t *at, int32_t y, int32_t x) {
+    const int32_t kernel = b->kernel, words = plane_words(kernel, b->stride), row = words / kernel;
+    const int8_t *plane = at->plane + (y * PLANE_ROW + 2 * x) * b->stride;
+    for (int32_t c = 0; c < 4; c++) {
+        const int32_t *record = at->records + 4 * c, *w = at->weights + c * words;
+        int32_t sum = record[0];
+        for (int32_t ky = 0; ky < kernel; ky++) {
+            const uint8_t *values = (const uint8_t *)plane + ky * PLANE_ROW + c * PLANE_ROW / 4;
+            for (int32_t i = 0; i < (b->stride == 1 ? kernel / 2 : row); i++) {
+                sum = smlad(microt_i32(values + 4 * i), w[i], sum);
+            }
+            if (b->stride == 1) {
+                int16_t last;
+                memcpy(&last, values + 2 * (kernel - 1), 2);
+                sum = smlabt(last, w[row - 1], sum);
+            }
+            w += row;
+        }
+        at->out[y * at->row_pitch + x * at->pitch + c] =
+            (int8_t)requantize_doubled(sum, record[1], record[2], record[3]);
+    }
+}
+
+// Moves on by channels, which may be less than 0.
+static void advance(microt_dsp_plane_t *p, int32_t channels, int32_t words) {
+    p->weights += channels * words;
+    p->records += channels * 4;
+    p->out += channels;
+}
+
+// The planes of all channels of a block: from is their first input of channel 0, place where it goes.
+static void run_block(block_t *b, const int8_t *from, int8_t *place, int32_t rows, int32_t columns,
+    int32_t skip, int32_t odd_zeros, bool odd) {
+    const int32_t channels = b->at.pitch, words = plane_words(b->kernel, b->stride);
+    for (int32_t left = channels; left > 0; left -= 4) {
+        if (left < 4) { // the last group overlaps the one before
+            from -= 4 - left;
+            advance(&b->at, left - 4, words);
+            for (int32_t i = 0; i < b->calls; i++) {
+                advance(&b->call[i], left - 4, words);
+            }
+        }
+        if (odd) {
+            microt_dsp_gather_odd(from, place, channels, rows, columns, odd_zeros, skip);
+        } else {
+            microt_dsp_gather_even(from, place, channels, rows, columns, skip);
+        }
+        from += 4;
+        for (int32_t i = 0; i < b->calls; i++) { // a call leaves its plane at the next 4 channels
+            b->run[i](&b->call[i]);
+            b->call[i].plane -= PLANE_ROW;
+            b->call[i].channels = 4;
+        }
+        for (int32_t x = b->single; x < b->columns; x++) {
+            for (int32_t y = 0; y < b->rows; y++) {
+                single(b, &b->at, y, x);
+            }
+        }
+        advance(&b->at, 4, words);
     }
 }
 
@@ -182,7 +213,7 @@ static void planes_layer(const microt_op_t *op, const int8_t *in, int8_t *out, i
     const microt_window_args_t *a) {
     const int32_t kernel = a->kernel_h, stride = a->stride_h;
     const int32_t height = op->in[0].h, width = op->in[0].w, channels = op->in[0].c;
-    const int32_t zeros = zero_pair(op->in[0].zero_point), words = plane_words(kernel, stride);
+    const int32_t zeros = zero_pair(op->in[0].zero_point);
     const int32_t block_columns = plane_columns(op->out.w, kernel, stride);
     const int32_t strip_rows = plane_rows(op->out.h, kernel, stride);
     // Pairs of stride 2 start at even columns of the plane, see depthwise.S.
@@ -204,34 +235,26 @@ static void planes_layer(const microt_op_t *op, const int8_t *in, int8_t *out, i
                     word += 4;
                 }
             }
-            const int32_t lead = left - x, span = right - left;
-            int8_t *place = strip + (top - y) * PLANE_ROW + 2 * (lead & ~1);
-            for (int32_t c = 0; c < channels; c += 4) {
-                if (channels - c < 4) {
-                    c = channels - 4; // overlaps the group before
-                }
-                const int8_t *from = in + (top * width + left) * channels + c;
-                const int32_t skip = (width - span) * channels;
-                if (lead & 1) {
-                    microt_dsp_gather_odd(from, place, channels, bottom - top, span, zeros, skip);
-                } else {
-                    microt_dsp_gather_even(from, place, channels, bottom - top, span, skip);
-                }
-                const microt_dsp_plane_t block = {
-                    .weights = (const int32_t *)op->weights + c * words,
-                    .records = (const int32_t *)op->requant + c * 4,
-                    .out = out + (oy * op->out.w + ox) * channels + c,
+            block_t b = {
+                .kernel = kernel,
+                .stride = stride,
+                .rows = rows,
+                .columns = columns,
+                .at = {
+                    .weights = (const int32_t *)op->weights,
+                    .records = (const int32_t *)op->requant,
+                    .out = out + (oy * op->out.w + ox) * channels,
                     .pitch = channels,
                     .plane = strip,
                     .row_pitch = op->out.w * channels,
                     .channels = 4,
-                };
-                if (kernel == 3) {
-                    block_3x3(&block, rows, columns, stride);
-                } else {
-                    block_rows(&block, rows, columns, kernel, stride);
-                }
-            }
+                },
+            };
+            add_calls(&b);
+            const int32_t lead = left - x, span = right - left;
+            run_block(&b, in + (top * width + left) * channels,
+                strip + (top - y) * PLANE_ROW + 2 * (lead & ~1), bottom - top, span,
+                (width - span) * channels, zeros, lead & 1);
         }
     }
 }
