@@ -111,6 +111,8 @@ def size(rng, most: int) -> int:
 def pointwise(rng, i) -> machine.Case:
     h, w = size(rng, 20), size(rng, 20)
     friendly = rng.random() < 0.6
+    if friendly:
+        h, w = rng.integers(3, 20, 2).tolist()
     cin = int(8 * rng.integers(1, 5 if rng.random() < 0.5 else 14)) if friendly else int(rng.integers(1, 70))
     cout = int(rng.choice([int(rng.integers(1, 40)), 2 * int(rng.integers(1, 24))]))
     shape = Window((h, w, cin), (h, w, cout), (1, 1))
@@ -175,6 +177,8 @@ def depthwise(rng, i, kernel: int | None = None) -> machine.Case:
     h, w = size(rng, 34), size(rng, 70)
     pads = None
     if rng.random() < 0.2 and shape_k == (k, k) and dilation == (1, 1):  # onto 3x3
+        k = 3 if stride == (2, 2) or rng.random() < 0.5 else 5
+        shape_k = (k, k)
         h = w = 3 * stride[0]
         before = shape_k[0] // 2 if stride == (1, 1) or rng.random() < 0.5 else 0
         pads = (before, before, shape_k[0] // 2, shape_k[1] // 2)

@@ -15,7 +15,7 @@ import pytest
 from count_layers import case, measure
 
 SLOW = bool(os.environ.get("MICROT_SLOW"))
-COUNT, CORES = (600, ["m4", "m7", "m33"]) if SLOW else (80, ["m4"])
+COUNT, CORES = (600, ["m4", "m7", "m33"]) if SLOW else (120, ["m4"])
 SEED = 20261120
 
 pytestmark = pytest.mark.skipif(not machine.available(), reason="arm-none-eabi-gcc or qemu-system-arm is missing")
@@ -38,7 +38,7 @@ def test_reference_kernels_agree_with_the_formulas(operator, tmp_path):
 
 
 def test_every_layout_and_way_out_is_drawn():
-    made = [case for operator in cases.MAKERS for case in cases.make(operator, 80, SEED)]
+    made = [case for operator in cases.MAKERS for case in cases.make(operator, 120, SEED)]
     drawn = Counter(case.laid.layout for case in made)
     known = (layouts.PLAIN, layouts.NARROW, layouts.WIDE, layouts.FIRST, layouts.PLANES, layouts.SMALL)
     assert all(drawn[layout] >= 5 for layout in known), drawn
@@ -74,7 +74,7 @@ def test_sections_of_another_size_are_refused(tmp_path):
         made.append(each)
     refused = machine.run(made, tmp_path)
     assert len(refused) == len(made)
-    assert all("section sizes do not fit the layout" in line for line in refused)
+    assert all("section sizes do not fit the weight layout" in line for line in refused)
 
 
 def test_a_layout_of_another_operator_is_refused(tmp_path):

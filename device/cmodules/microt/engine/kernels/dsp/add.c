@@ -25,6 +25,14 @@ static void fill(int32_t *table, int32_t zero_point, int32_t left_shift, int32_t
     microt_dsp_add_table(table, -zero_point * step, step, multiplier, half, e, sign);
 }
 
+static int32_t rescale(int32_t x, int32_t left_shift, int32_t multiplier, int32_t shift) {
+    return microt_requantize(x * ((int32_t)1 << left_shift), multiplier, shift);
+}
+
+static int8_t finish(int32_t sum, const int32_t *a, int32_t zero_point) {
+    return (int8_t)microt_clamp(microt_requantize(sum, a[5], a[6]) + zero_point, a[7], a[8]);
+}
+
 void microt_dsp_add(const microt_op_t *op, uint8_t *arena, unsigned layout, uint8_t *scratch) {
     const microt_tensor_t *out = &op->out;
     int32_t a[9]; // left_shift, mult1, shift1, mult2, shift2, mult_out, shift_out, low, high
@@ -32,13 +40,18 @@ void microt_dsp_add(const microt_op_t *op, uint8_t *arena, unsigned layout, uint
     microt_args(op, a, 9);
     const int32_t n = out->h * out->w * out->c, whole = n & ~3, e = -a[6];
     // Doubled sums are below 2^30 in size, round must leave room for them.
-    if (n < TABLES_PAY || e < 1 || e > 22) {
-        microt_ref_add(op, arena);
-        return;
-    }
+    const bool direct = n < TABLES_PAY || e < 1 || e > 22;
     const int8_t *x1 = microt_data(&op->in[0], arena);
     const int8_t *x2 = microt_data(&op->in[1], arena);
     int8_t *y = microt_data(out, arena); // may be x1 or x2
+    if (direct) {
+        for (int32_t i = 0; i < n; i++) {
+            const int32_t sum = rescale(x1[i] - op->in[0].zero_point, a[0], a[1], a[2])
+                + rescale(x2[i] - op->in[1].zero_point, a[0], a[3], a[4]);
+            y[i] = finish(sum, a, out->zero_point);
+        }
+        return;
+    }
     int32_t *tables = (int32_t *)scratch; // i32[2][256]
     fill(tables, op->in[0].zero_point, a[0], a[1], -a[2]);
     fill(tables + 256, op->in[1].zero_point, a[0], a[3], -a[4]);
@@ -46,9 +59,9 @@ void microt_dsp_add(const microt_op_t *op, uint8_t *arena, unsigned layout, uint
     microt_dsp_add_values(x1, x2, y, tables, y + whole, a[5], round, e);
     for (int32_t i = whole; i < n; i++) {
         const int32_t sum = (tables[(uint8_t)x1[i]] + tables[256 + (uint8_t)x2[i]]) / 2;
-        y[i] = (int8_t)microt_clamp(microt_requantize(sum, a[5], a[6]) + out->zero_point, -128, 127);
+        y[i] = finish(sum, a, out->zero_point);
     }
-    microt_dsp_clamp(y, n, a[7], a[8]);
+    microt_dsp_clamp(y, whole, a[7], a[8]);
 }
 
 #endif

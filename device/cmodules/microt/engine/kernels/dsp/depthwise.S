@@ -437,6 +437,7 @@
     PLANE_3X3_S2 microt_dsp_plane_3x3_s2_1, 0, 1
 
 // ---- 5x5 and 7x7: n outputs of a row a step ------------------------------------------------------
+// The rows of weights are unrolled for the widest steps and a loop for the others.
 // r0-r5 weights of a row, r4-r9 sums (fewer where the weights need registers), r10 r11 inputs,
 // r12 weights, lr plane. FPU: s4 out, s5 pitch, s6 rows left, s7 steps, s8 weights, s9 start of
 // the row, s10 its end.
@@ -592,7 +593,8 @@
     vmov    r12, s8
     vmov    r4, s0
     mov     r5, r4
-    .rept   5
+    add     r8, r12, #80            // end of the weights
+7:
     ldm     r12!, {r0-r3}
     ldr     r10, [lr, #8]
     smlabt  r4, r10, r3, r4
@@ -606,7 +608,8 @@
     smlatb  r5, r10, r0, r5
     smlad   r5, r11, r2, r5
     .endif
-    .endr
+    cmp     r12, r8
+    bne     7b
     FINISH_SCALE
     REQUANTIZE r4, r0, r1, r2, r3
     .if \n == 2
@@ -647,7 +650,11 @@
     mov     r8, r6
     mov     r9, r6
     .endif
-    .rept   7
+    .if \n < 4
+    add     r8, r12, #168           // end of the weights
+7:
+    .endif
+    .rept   1 - 6*(\n >= 4)         // true is -1: 7 times or a loop
     ldm     r12!, {r0-r5}
     .if \n == 4
     ldr     r10, [lr, #16]
@@ -679,6 +686,10 @@
     smlatb  r9, r11, r0, r9
     .endif
     .endr
+    .if \n < 4
+    cmp     r12, r8
+    bne     7b
+    .endif
     FINISH_SCALE
     .if \n == 4
     UNLESS_RELU r2, r3, 5f
@@ -757,7 +768,11 @@
     mov     r8, r4
     mov     r9, r4
     .endif
-    .rept   \k
+    .if \n < 6
+    add     r7, r12, #2*\k*(\k+1)   // end of the weights
+7:
+    .endif
+    .rept   1 - (\k-1)*(\n >= 6)
     .if \k == 7
     ldm     r12!, {r0-r3}
     .else
@@ -786,6 +801,10 @@
     WORD    r10, 0, %((\k+1)/2), \n
     WORD    r11, 1, %((\k+1)/2), \n
     .endr
+    .if \n < 6
+    cmp     r12, r7
+    bne     7b
+    .endif
     FINISH_SCALE
     .if \n == 6
     UNLESS_RELU r2, r3, 5f

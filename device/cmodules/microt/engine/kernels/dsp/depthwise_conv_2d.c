@@ -270,13 +270,13 @@ static void small_layer(const microt_op_t *op, const int8_t *in, int8_t *out,
         in + op->in[0].c);
 }
 
-// ---- layout 0: any stride, dilation, padding, kernel and requantisation; multiplier 1 -----------
+// ---- layout 0: any stride, dilation, padding, kernel, multiplier and requantisation -------------
 
 static void plain_layer(const microt_op_t *op, const int8_t *in, int8_t *out,
     const microt_window_args_t *a) {
     const microt_tensor_t *shape = &op->in[0];
     const int32_t channels = shape->c, zeros = zero_pair(shape->zero_point);
-    const int32_t step = a->dilation_w * channels;
+    const int32_t step = a->dilation_w * channels, multiplier = op->out.c / channels;
     for (int32_t oy = 0; oy < op->out.h; oy++) {
         const microt_window_t wy =
             microt_window(oy, a->stride_h, a->pad_top, a->kernel_h, a->dilation_h, shape->h);
@@ -284,7 +284,7 @@ static void plain_layer(const microt_op_t *op, const int8_t *in, int8_t *out,
             const microt_window_t wx =
                 microt_window(ox, a->stride_w, a->pad_left, a->kernel_w, a->dilation_w, shape->w);
             int32_t c = 0;
-            for (; c + 4 <= channels; c += 4) {
+            for (; multiplier == 1 && c + 4 <= channels; c += 4) {
                 int32_t sum0 = 0, sum1 = 0, sum2 = 0, sum3 = 0;
                 for (int32_t ky = wy.first; ky < wy.end; ky++) {
                     const int8_t *x = in + c + ((wy.at + ky * a->dilation_h) * shape->w + wx.at
@@ -308,21 +308,21 @@ static void plain_layer(const microt_op_t *op, const int8_t *in, int8_t *out,
                 out[c + 2] = finish_channel(op, c + 2, sum2, a->low, a->high);
                 out[c + 3] = finish_channel(op, c + 3, sum3, a->low, a->high);
             }
-            for (; c < channels; c++) {
+            for (; c < op->out.c; c++) {
                 int32_t sum = 0;
                 for (int32_t ky = wy.first; ky < wy.end; ky++) {
-                    const int8_t *x = in + c + ((wy.at + ky * a->dilation_h) * shape->w + wx.at
-                        + wx.first * a->dilation_w) * channels;
-                    const int8_t *w = op->weights + c + (ky * a->kernel_w + wx.first) * channels;
+                    const int8_t *x = in + c / multiplier + ((wy.at + ky * a->dilation_h) * shape->w
+                        + wx.at + wx.first * a->dilation_w) * channels;
+                    const int8_t *w = op->weights + c + (ky * a->kernel_w + wx.first) * op->out.c;
                     for (int32_t kx = wx.first; kx < wx.end; kx++) {
                         sum += (*x - shape->zero_point) * *w;
                         x += step;
-                        w += channels;
+                        w += op->out.c;
                     }
                 }
                 out[c] = finish_channel(op, c, sum, a->low, a->high);
             }
-            out += channels;
+            out += op->out.c;
         }
     }
 }
@@ -336,12 +336,9 @@ void microt_dsp_depthwise_conv_2d(const microt_op_t *op, uint8_t *arena, unsigne
         planes_layer(op, in, out, (int8_t *)scratch, &a);
     } else if (layout == MICROT_DSP_SMALL) {
         small_layer(op, in, out, &a);
-    } else if (op->in[0].c == op->out.c) {
+    } else {
         plain_layer(op, in, out, &a);
         return; // clamped already
-    } else {
-        microt_ref_depthwise_conv_2d(op, arena); // multiplier above 1
-        return;
     }
     microt_dsp_clamp(out, op->out.h * op->out.w * op->out.c, a.low, a.high);
 }

@@ -47,6 +47,10 @@ uint32_t microt_dsp_scratch(const microt_op_t *op, unsigned layout) {
     }
 }
 
+static const char shape[] = "the weight layout is not for this shape (kernels/dsp/dsp.h)";
+static const char sizes[] = "section sizes do not fit the weight layout";
+static const char other[] = "expected a weight layout that this operator has";
+
 static const char *check_conv(const microt_op_t *op, unsigned layout) {
     const microt_window_args_t a = microt_window_args(op);
     const uint32_t channels = (uint32_t)op->out.c, pairs = (channels + 1) / 2;
@@ -54,29 +58,27 @@ static const char *check_conv(const microt_op_t *op, unsigned layout) {
     const int32_t pixels = op->out.h * op->out.w;
     uint32_t weights;
     if (channels < 2) {
-        return "CONV_2D: expected at least 2 output channels in this layout";
+        return shape;
     }
     if (layout == MICROT_DSP_NARROW) {
         if (!wide_direct(op, &a) || depth_in > 32 || pixels < 4) {
-            return "CONV_2D layout 16: expected 1x1, stride 1, no padding, 8, 16, 24 or 32 inputs, "
-                   "4 pixels or more";
+            return shape;
         }
         weights = channels * depth_in;
     } else if (layout == MICROT_DSP_FIRST) {
         if (a.kernel_h != 3 || a.kernel_w != 3 || depth_in != 3 || a.stride_h != a.stride_w
             || a.dilation_h != 1 || a.dilation_w != 1 || pixels < 4) {
-            return "CONV_2D layout 18: expected 3x3, 3 inputs, equal strides, no dilation, "
-                   "4 pixels or more";
+            return shape;
         }
         weights = channels * 28;
     } else {
         if (pixels < 3) {
-            return "CONV_2D layout 17: expected 3 pixels or more";
+            return shape;
         }
         weights = pairs * 2 * (uint32_t)wide_depth(op, &a);
     }
     if (op->weights_size != weights || op->requant_size != pairs * 32 || op->bias_size != 0) {
-        return "CONV_2D: section sizes do not fit the layout";
+        return sizes;
     }
     return NULL;
 }
@@ -87,13 +89,12 @@ static const char *check_depthwise(const microt_op_t *op, unsigned layout) {
     const int32_t k = a.kernel_h, s = a.stride_h;
     if (op->in[0].c != op->out.c || a.kernel_w != k || a.stride_w != s || a.dilation_h != 1
         || a.dilation_w != 1 || (k != 3 && k != 5 && k != 7) || (s != 1 && s != 2)) {
-        return "DEPTHWISE_CONV_2D: expected 3x3, 5x5 or 7x7, stride 1 or 2, no dilation, "
-               "multiplier 1 in this layout";
+        return shape;
     }
     uint32_t words, requant;
     if (layout == MICROT_DSP_PLANES) {
         if (channels < 4) {
-            return "DEPTHWISE_CONV_2D layout 19: expected 4 channels or more";
+            return shape;
         }
         words = (uint32_t)(k == 3 ? 6 : s == 1 ? k * (k - 1) : k * (k + 1) / 2);
         requant = 16 * channels;
@@ -103,14 +104,14 @@ static const char *check_depthwise(const microt_op_t *op, unsigned layout) {
         const bool halved = s == 2 && k == 3 && op->in[0].h == 6 && op->in[0].w == 6
             && a.pad_top == a.pad_left && a.pad_top <= 1;
         if (op->out.h != 3 || op->out.w != 3 || (!around && !halved)) {
-            return "DEPTHWISE_CONV_2D layout 20: expected an output plane of 3x3 from 3x3 or 6x6";
+            return shape;
         }
         words = k == 3 ? 10 : 24;
         requant = 0;
     }
     if (op->weights_size != 4 * words * channels || op->requant_size != requant
         || op->bias_size != 0) {
-        return "DEPTHWISE_CONV_2D: section sizes do not fit the layout";
+        return sizes;
     }
     return NULL;
 }
@@ -126,5 +127,5 @@ const char *microt_dsp_check(const microt_op_t *op, unsigned layout) {
         && (layout == MICROT_DSP_PLANES || layout == MICROT_DSP_SMALL)) {
         return check_depthwise(op, layout);
     }
-    return "expected a weight layout that this operator has";
+    return other;
 }

@@ -487,8 +487,8 @@
     sub     r5, r5, r1
     lsr     r5, r5, #4              // steps
     subs    r5, r5, #2
-    and     r5, r5, #15
-    rsb     r5, r5, #15
+    and     r5, r5, #7
+    rsb     r5, r5, #7
     movs    r6, #52                 // bytes of a step
     adr     r7, 2f
     mla     r5, r5, r6, r7
@@ -503,7 +503,7 @@
     bx      r12
     .balign 4
 2:
-    .rept   16
+    .rept   8
     TILE4_STEP r4, r5, r6, r7, r8, r9, r10, r11
     .endr
     vmov    r12, s0
