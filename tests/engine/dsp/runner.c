@@ -131,15 +131,14 @@ static bool is_filled(const uint8_t *from, const uint8_t *to, uint8_t value) {
     return true;
 }
 
-static bool callee_saved_kept(const microt_op_t *op, unsigned layout, uint8_t *scratch,
-    microt_dsp_kernel_t *kernel) {
+static bool callee_saved_kept(const microt_op_t *op, unsigned layout, uint8_t *scratch) {
     float before[16], after[16];
     for (int i = 0; i < 16; i++) {
         before[i] = (float)i;
     }
     __asm volatile ("vldmia %0, {s16-s31}" :: "r" (before) : "memory");
     mark_begin();
-    kernel(op, NULL, layout, scratch);
+    microt_dsp_run(op, NULL, layout, scratch);
     mark_end();
     __asm volatile ("vstmia %0, {s16-s31}" :: "r" (after) : "memory");
     for (int i = 0; i < 16; i++) {
@@ -158,14 +157,6 @@ static const char *run(const case_t *c) {
         [MICROT_ADD] = microt_ref_add,
         [MICROT_AVERAGE_POOL_2D] = microt_ref_average_pool_2d,
         [MICROT_MEAN] = microt_ref_mean,
-    };
-    static microt_dsp_kernel_t *const kernels[MICROT_OPCODES] = {
-        [MICROT_CONV_2D] = microt_dsp_conv_2d,
-        [MICROT_DEPTHWISE_CONV_2D] = microt_dsp_depthwise_conv_2d,
-        [MICROT_FULLY_CONNECTED] = microt_dsp_fully_connected,
-        [MICROT_ADD] = microt_dsp_add,
-        [MICROT_AVERAGE_POOL_2D] = microt_dsp_average_pool_2d,
-        [MICROT_MEAN] = microt_dsp_mean,
     };
     const uint32_t n_in = bytes(c->in), n_in2 = bytes(c->in2), n_out = bytes(c->out);
     uint8_t *free = (uint8_t *)ARENA;
@@ -208,7 +199,7 @@ static const char *run(const case_t *c) {
         if (microt_dsp_scratch(&op, c->layout) != c->scratch) {
             return "needs other scratch than the host counted";
         }
-        if (!callee_saved_kept(&op, c->layout, scratch, kernels[c->code])) {
+        if (!callee_saved_kept(&op, c->layout, scratch)) {
             return "does not keep s16-s31";
         }
     }

@@ -65,6 +65,10 @@ const char *microt_dsp_check(const microt_op_t *op, unsigned layout);
 typedef void microt_dsp_kernel_t(const microt_op_t *op, uint8_t *arena, unsigned layout,
     uint8_t *scratch);
 
+// Runs an op that microt_dsp_check lets pass. False when its operator has no kernel here (PAD,
+// RESHAPE, SOFTMAX, CONCATENATION): then the reference kernel is to run.
+bool microt_dsp_run(const microt_op_t *op, uint8_t *arena, unsigned layout, uint8_t *scratch);
+
 microt_dsp_kernel_t microt_dsp_conv_2d; // layouts 0, 16, 17, 18
 microt_dsp_kernel_t microt_dsp_depthwise_conv_2d; // layouts 0, 19, 20
 microt_dsp_kernel_t microt_dsp_fully_connected; // layout 0
