@@ -68,7 +68,7 @@ def test_boot_and_main_run_at_start(start):
     emulator.kill()
     with start() as again, Link(again.port) as link:
         link.exec("import os")
-        assert sorted(link.eval("os.listdir('/')")) == ["boot.py", "main.py", "main.txt", "rom"]
+        assert sorted(link.eval("os.listdir('/')")) == ["boot.py", "main.py", "main.txt"]
 
 
 def test_full_flash(start):
