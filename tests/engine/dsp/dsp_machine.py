@@ -109,7 +109,7 @@ def fully_connected_case(name, weights, requant, x, out_shape, clamp, **options)
 
 def add_case(name, a, b, zeros, args, **options) -> Case:
     out = reference.add(a, b, zeros, args)
-    laid = layouts.Laid(0, b"", b"", b"", layouts.add_scratch())
+    laid = layouts.Laid(0, b"", b"", b"", layouts.ADD_TABLES)
     return Case(name, ADD, laid, tuple(args), [a, b], list(zeros), out, **options)
 
 

@@ -8,7 +8,6 @@ import struct
 import dsp_machine as machine
 import layouts
 import numpy as np
-from layouts import Requant, Window
 
 from microt.engine import Backbone
 
@@ -42,28 +41,21 @@ def cases(mtb: bytes, x: np.ndarray, exit: int = 0) -> list[machine.Case]:
     return made
 
 
+KINDS = {
+    machine.CONV_2D: "CONV_2D",
+    machine.DEPTHWISE: "DEPTHWISE_CONV_2D",
+    machine.FULLY_CONNECTED: "FULLY_CONNECTED",
+    machine.ADD: "ADD",
+    machine.AVERAGE_POOL: "AVERAGE_POOL_2D",
+    machine.MEAN: "MEAN",
+}
+
+
 def _case(name, code, args, weights, bias, requant, inputs, zero, out) -> list[machine.Case]:
-    x = inputs[0]
-    scale = requant.reshape(-1, 2).astype(np.int64)
-    after = Requant(bias.astype(np.int64), scale[:, 0], scale[:, 1], zero[0], zero[-1])
-    macs = 0
-    if code in (machine.CONV_2D, machine.DEPTHWISE):
-        window = Window(x.shape, out.shape, tuple(args[10:12]), tuple(args[:2]), tuple(args[2:4]), tuple(args[4:8]))
-        if code == machine.CONV_2D:
-            weights = weights.reshape(out.shape[2], *window.kernel, -1)
-            laid = layouts.lay_out_conv(window, weights, after)
-            macs = window.pixels * weights.size
-        else:
-            weights = weights.reshape(*window.kernel, out.shape[2])
-            laid = layouts.lay_out_depthwise(window, weights, after)
-            macs = window.pixels * weights.size
-    elif code == machine.FULLY_CONNECTED:
-        laid = layouts.plain(weights, after)
-        macs = weights.size * (x.size * out.shape[2] // weights.size)
-    elif code == machine.ADD:
-        laid = layouts.Laid(0, b"", b"", b"", layouts.add_scratch())
-    elif code in (machine.AVERAGE_POOL, machine.MEAN):
-        laid = layouts.Laid(0, b"", b"", b"", 0)
-    else:
+    if code not in KINDS:
         return []
-    return [machine.Case(name, code, laid, tuple(args), inputs, zero, out, macs)]
+    shapes = [x.shape for x in inputs]
+    constants = (weights, bias, requant) if weights.size else (None, None, None)
+    laid = layouts.lay_out(KINDS[code], args, shapes, out.shape, *constants, zero[0], zero[-1])
+    pixels = out.shape[0] * out.shape[1]
+    return [machine.Case(name, code, laid, tuple(args), inputs, zero, out, pixels * weights.size)]

@@ -2,10 +2,11 @@
 """Weight layouts of the DSP kernels, chosen and written ahead of time.
 
 The head of ``device/cmodules/microt/engine/kernels/dsp/dsp.h`` says what each layout is;
-``shapes.h`` and ``layouts.c`` there hold the same rules in C. Functions take plain numbers and NumPy
-arrays, so the compiler and the tests can both use them:
+``shapes.h`` and ``layouts.c`` there hold the same rules in C, and ``microt_dsp_check`` refuses what
+breaks them. One call lays out any operator, with args, weights, bias and requant as a .mtb file of
+the generic target has them (engine/mtb.c):
 
-    layout = choose_conv(window, weights, bias, multiplier, shift, ...)
+    laid = lay_out("CONV_2D", args, [(96, 96, 3)], (48, 48, 8), weights, bias, requant, -1, -128)
 """
 
 from __future__ import annotations
@@ -322,8 +323,38 @@ def lay_out_depthwise(window: Window, weights: np.ndarray, requant: Requant) -> 
     )
 
 
-# ---- operators of layout 0
+# ---- any operator
 
 
-def add_scratch() -> int:
-    return ADD_TABLES
+def lay_out(
+    kind: str,
+    args: list[int],
+    inputs: list[tuple[int, int, int]],
+    output: tuple[int, int, int],
+    weights: np.ndarray | None,
+    bias: np.ndarray | None,
+    requant: np.ndarray | None,
+    zero_in: int,
+    zero_out: int,
+) -> Laid:
+    """The constants of an operator for the DSP kernels, and the scratch of its kernel.
+
+    Args:
+        kind: "CONV_2D" and so on, as in the specification; those without kernels here are let through.
+        inputs, output: (h, w, c).
+        weights: i8, any shape with the order of the specification. bias: i32 (channels,).
+        requant: i32 (channels, 2).
+    """
+    if kind == "ADD":
+        return Laid(PLAIN, b"", b"", b"", ADD_TABLES)
+    if weights is None:
+        return Laid(PLAIN, b"", b"", b"", 0)
+    scale = np.asarray(requant).reshape(-1, 2).astype(np.int64)
+    after = Requant(np.asarray(bias).astype(np.int64), scale[:, 0], scale[:, 1], zero_in, zero_out)
+    if kind not in ("CONV_2D", "DEPTHWISE_CONV_2D"):
+        return plain(weights, after)
+    pairs = [tuple(args[i : i + 2]) for i in (10, 0, 2)]
+    window = Window(tuple(inputs[0]), tuple(output), *pairs, tuple(args[4:8]))
+    if kind == "CONV_2D":
+        return lay_out_conv(window, weights.reshape(output[2], *window.kernel, -1), after)
+    return lay_out_depthwise(window, weights.reshape(*window.kernel, output[2]), after)
