@@ -47,6 +47,22 @@ def test_power_cut_while_writing_leaves_the_rest(start):
         assert link.eval("len(open('/new.bin', 'rb').read()) in (0, 20000)")
 
 
+def test_flash_ends_where_romfs_begins(emulator, link):
+    link.exec("import emulator, os\nflash = emulator.Flash()\nblock = bytearray(4096)")
+    size, _, blocks = link.eval("os.statvfs('/')[:3]")
+    assert size * blocks == 1 << 20
+    for code in (
+        "flash.readblocks(256, block)",
+        "flash.readblocks(255, block, 1)",
+        "flash.readblocks(-1, block)",
+        "flash.readblocks(0, block, -1)",
+        "flash.writeblocks(256, block)",
+        "flash.readblocks(0, bytearray(1), 1 << 20)",
+    ):
+        with pytest.raises(LinkError, match="EINVAL"):
+            link.exec(code)
+
+
 def test_storage_has_one_owner(start):
     start()
     with pytest.raises(EmulatorError, match="another emulator uses this storage"):
