@@ -62,7 +62,7 @@ def test_helium(running):
     board, link = running
     if board.target != "mve":
         pytest.skip(f"{board.core} has no vector unit")
-    # vdup.32 q0, r0; vmov r0, r1, q0[2], q0[0] would need an assembler: data() emits the first one.
+    # vdup.32 q0, r0; MicroPython's inline assembler does not know its name
     script = "@micropython.asm_thumb\ndef f(r0):\n data(2, 0xEEA0, 0x0B10)\nprint(f(7))"
     assert link.exec(script) == "7\n"
 

@@ -72,11 +72,8 @@ class Board:
                 )
             raise ValueError(f"board: expected one of {', '.join(cls.names())}, got {name!r}")
         table = tomllib.loads((path / "board.toml").read_text())
-        qemu = table.pop("qemu", None)
         try:
-            fields = {**table, **table.pop("modelled", {}), **table.pop("build")}
-            fields.pop("modelled", None)
-            fields.pop("build", None)
-            return cls(path=path, qemu=Qemu(**qemu) if qemu else None, **fields)
+            modelled, build, qemu = table.pop("modelled", {}), table.pop("build"), table.pop("qemu", None)
+            return cls(path=path, qemu=Qemu(**qemu) if qemu else None, **table, **modelled, **build)
         except (KeyError, TypeError) as error:
             raise ValueError(f"{path / 'board.toml'}: {error}") from error

@@ -64,6 +64,7 @@ class Emulator:
         self._open_storage(romfs)
         self._process = self._start(icount, plugin)
         weakref.finalize(self, self._process.kill)  # no emulator outlives its owner, with statement or not
+        self.messages: list[str] = []
         self.port = self._read_port()
         threading.Thread(target=self._drain, daemon=True).start()
         self._wait_for_firmware()
@@ -119,7 +120,6 @@ class Emulator:
         raise EmulatorError(f"QEMU did not start {self.board.name}: {' '.join(lines) or 'it said nothing'}")
 
     def _drain(self) -> None:
-        self.messages = []
         for line in self._process.stdout:
             self.messages.append(line.rstrip())
 

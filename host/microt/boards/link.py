@@ -34,11 +34,18 @@ class Link:
 
     def __init__(self, port: str, *, baudrate: int = 115200):
         self.port = str(port)
+        self._baudrate = baudrate
+        self._open()
+
+    def _open(self) -> None:
         try:
-            self._transport = SerialTransport(self.port, baudrate=baudrate, timeout=_READ_SECONDS)
-            # An emulated board notices only after a moment that somebody listens.
+            self._transport = SerialTransport(self.port, baudrate=self._baudrate, timeout=_READ_SECONDS)
+        except (TransportError, OSError) as error:
+            raise LinkError(f"{self.port}: the port cannot be opened: {error}") from error
+        try:
             self._transport.enter_raw_repl(soft_reset=False)
         except (TransportError, OSError) as error:
+            self._transport.close()
             raise LinkError(f"{self.port}: no MicroPython board answers: {error}") from error
 
     def exec(self, code: str, *, timeout: float | None = 60) -> str:
@@ -95,7 +102,7 @@ class Link:
         while True:
             time.sleep(0.2)
             try:
-                self.__init__(self.port)
+                self._open()
                 return
             except LinkError:
                 if time.monotonic() > end:
