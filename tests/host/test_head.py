@@ -60,7 +60,7 @@ def test_projected_head_equals_the_prior_in_full():
     d = 16
     shape = rng.normal(size=(d, d)) / 4
     host_y = np.repeat(np.arange(40), 30)
-    host = (rng.normal(size=(40, d))[host_y] + rng.normal(size=(1200, d)) @ shape)
+    host = rng.normal(size=(40, d))[host_y] + rng.normal(size=(1200, d)) @ shape
     z, y = rng.normal(size=(60, d)) @ shape, np.tile(np.arange(5), 12)
     z = z + rng.normal(size=(5, d))[y]
     prior = head.within_class(host, host_y)

@@ -23,10 +23,7 @@ def operators(content: bytes) -> list[str]:
     model = tflite.Model.GetRootAs(content, 0)
     graph = model.Subgraphs(0)
     names = {v: k for k, v in vars(tflite.BuiltinOperator).items() if k.isupper()}
-    codes = [
-        model.OperatorCodes(graph.Operators(i).OpcodeIndex())
-        for i in range(graph.OperatorsLength())
-    ]
+    codes = [model.OperatorCodes(graph.Operators(i).OpcodeIndex()) for i in range(graph.OperatorsLength())]
     return [names[max(c.BuiltinCode(), c.DeprecatedBuiltinCode())] for c in codes]
 
 
@@ -98,7 +95,5 @@ def test_shipped_files_belong_together():
     """The compiled file is what the compiler makes of the shipped .tflite and features."""
     from microt.compiler.compile import compile_tflite
 
-    again = compile_tflite(
-        MODELS / "objects.tflite", features=MODELS / "objects_features.npz", pixels=True
-    )
+    again = compile_tflite(MODELS / "objects.tflite", features=MODELS / "objects_features.npz", pixels=True)
     assert again.data == (MODELS / "objects.mtb").read_bytes()
