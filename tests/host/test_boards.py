@@ -89,6 +89,11 @@ def test_unix_build_has_the_boards_heap():
     assert unixport.run(f"bytearray({heap})", heap_bytes=2 * heap).returncode == 0
 
 
+def test_unix_build_has_a_size():
+    size = firmware.size(firmware.build(Board.load("UNIX")))
+    assert size["flash_bytes"] > 200_000 and size["ram_bytes"] > 1000
+
+
 def test_unix_build_reports_failure():
     result = unixport.run("1 / 0")
     assert result.returncode == 1 and "ZeroDivisionError" in result.stderr + result.stdout

@@ -21,6 +21,7 @@ CROSS = "arm-none-eabi-"
 
 _PROGRESS_STEP = 50  # compiled files between two lines of progress
 _ERROR_LINES = 30
+_ELF_ARM = 40  # e_machine
 
 
 def build(board: Board, *, log: Callable[[str], object] = print) -> Path:
@@ -63,8 +64,14 @@ def build(board: Board, *, log: Callable[[str], object] = print) -> Path:
 
 
 def size(elf: Path) -> dict[str, int]:
-    """{"flash_bytes": code, constants and initial data; "ram_bytes": all of RAM, heap and stack included}."""
-    output = subprocess.run([f"{CROSS}size", elf], capture_output=True, text=True, check=True).stdout
+    """{"flash_bytes": code, constants and initial data; "ram_bytes": all of RAM, heap and stack included}.
+
+    elf: a board's firmware.elf or the unix port's program. Of the latter the heap is not part: it is allocated later.
+    """
+    with open(elf, "rb") as file:
+        machine = int.from_bytes(file.read(20)[18:], "little")
+    tool = f"{CROSS}size" if machine == _ELF_ARM else "size"
+    output = subprocess.run([tool, elf], capture_output=True, text=True, check=True).stdout
     text, data, bss = (int(field) for field in output.splitlines()[1].split()[:3])
     return {"flash_bytes": text + data, "ram_bytes": data + bss}
 
