@@ -1,9 +1,12 @@
 # SPDX-License-Identifier: MIT
 """The REPL as a terminal and as a program sees it."""
 
+import os
 import time
 
 import pytest
+
+from microt.boards import Link, LinkError
 
 
 @pytest.fixture
@@ -55,3 +58,16 @@ def test_input_typed_ahead_is_not_lost(emulator, repl):
     repl.write(b"import time; time.sleep_ms(1000)\r")
     repl.write(b"print(len('" + b"x" * 3000 + b"'))\r")
     repl.expect_exact("\r\n3000\r\n>>> ", timeout=20)
+
+
+def test_link_to_a_line_without_a_board():
+    """It says so in time, and lets go of the port."""
+    ours, theirs = os.openpty()
+    port = os.ttyname(theirs)
+    for _ in range(2):
+        with pytest.raises(LinkError, match="no MicroPython board answers"):
+            Link(port)
+    os.close(ours)
+    os.close(theirs)
+    with pytest.raises(LinkError, match="the port cannot be opened"):
+        Link(port)
