@@ -24,6 +24,8 @@ SMALL = 20
 
 BLOCK_TILES = 18
 BLOCK_BYTES = 9216
+BLOCK_BYTES_SMALL = 17408
+SMALL_PIXELS = 64
 WIDE_TILES = 8
 FIRST_TILE = 224
 PLANE_ROW = 256
@@ -145,7 +147,8 @@ def _depth(window: Window) -> int:
 
 def _wide_tiles(pixels: int, depth: int) -> int:
     tiles = pixels // 4
-    most = min(BLOCK_TILES, BLOCK_BYTES // (8 * depth))
+    limit = BLOCK_BYTES_SMALL if pixels <= SMALL_PIXELS else BLOCK_BYTES
+    most = min(BLOCK_TILES, limit // (8 * depth))
     if tiles < WIDE_TILES or most < WIDE_TILES:
         return 0
     blocks = -(-tiles // most)

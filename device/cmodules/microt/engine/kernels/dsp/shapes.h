@@ -9,6 +9,8 @@
 
 #define BLOCK_TILES (18) // tiles of 4 pixels in a block at most
 #define BLOCK_BYTES (9216) // of expanded inputs in a block of WIDE at most
+#define BLOCK_BYTES_SMALL (17408) // the same for planes of up to SMALL_PIXELS, whose tensors are small
+#define SMALL_PIXELS (64)
 #define WIDE_TILES (8) // WIDE's buffered weights pay from this many tiles
 #define FIRST_TILE (224) // bytes of a tile: 28 taps x 4 pixels x 2
 #define PLANE_ROW (256) // bytes of a row of 4 channels
@@ -52,7 +54,8 @@ static inline bool wide_direct(const microt_op_t *op, const microt_window_args_t
 // WIDE: tiles in a block of buffered weights, 0 when tile by tile is better.
 static inline int32_t wide_tiles(int32_t pixels, int32_t depth) {
     const int32_t tiles = pixels / 4;
-    const int32_t most = microt_min(BLOCK_TILES, BLOCK_BYTES / (8 * depth));
+    const int32_t bytes = pixels <= SMALL_PIXELS ? BLOCK_BYTES_SMALL : BLOCK_BYTES;
+    const int32_t most = microt_min(BLOCK_TILES, bytes / (8 * depth));
     if (tiles < WIDE_TILES || most < WIDE_TILES) {
         return 0;
     }
