@@ -1,7 +1,8 @@
 # microt: `make demo` and `make test` set up what they need on a fresh machine, then do what their names say.
 #
 #   make demo               teach an emulated Cortex-M4 eleven classes; ends with build/demo/report.png   [DATA=folder or .npz]
-#   make test               lint, then every test that ends within minutes
+#   make test               lint, then every test but the slow ones
+#   make test-slow          the slow ones: minutes each
 #   make setup              only the set-up: Debian packages, .venv, MicroPython's source
 #   make lint / format      check / apply ruff and MicroPython's C style
 #   make build [BOARD=...]  firmware of one board (default MPS2_AN386)
@@ -18,13 +19,16 @@ PYTEST := .venv/bin/pytest -q
 export TF_CPP_MIN_LOG_LEVEL ?= 3
 export CUDA_VISIBLE_DEVICES ?=
 
-.PHONY: demo test setup lint format build test-micropython fuzz backbone clean
+.PHONY: demo test test-slow setup lint format build test-micropython fuzz backbone clean
 
 demo: setup
 	.venv/bin/microt demo $(if $(DATA),--data "$(DATA)")
 
 test: setup lint
-	$(PYTEST) tests
+	$(PYTEST) -m "not slow" tests
+
+test-slow: setup
+	$(PYTEST) -m slow tests
 
 setup:
 	@tools/setup.sh
