@@ -200,12 +200,13 @@ def draw_bars(axes, report):
     bars = axes.bar(places + (width / 2 if before else 0), after, width, color=colours)
     axes.bar_label(bars, fmt="%.1f", fontsize=8.5, weight="bold")
     axes.set_xticks(places, ["exit 0\nalone", "staged", "exit 1\nalways"])
-    axes.set_ylim(0, 100)
+    axes.set_ylim(0, 116)  # room for a note above full bars
+    axes.set_yticks(range(0, 101, 20))
     axes.set_ylabel("accuracy, %")
     axes.set_title("On unseen pictures, on the board", fontsize=11, loc="left")
     if before:
         axes.text(
-            0.5, 0.97, f"pale: before {short(report['hold_back'])} was taught", fontsize=8.5,
+            0.5, 0.99, f"pale: before {short(report['hold_back'])} was taught", fontsize=8.5,
             ha="center", va="top", transform=axes.transAxes,
         )  # fmt: skip
     axes.spines[["top", "right"]].set_visible(False)
