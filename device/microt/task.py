@@ -357,4 +357,5 @@ def free_bytes(path):
         stat = os.statvfs(path.rsplit("/", 1)[0] or "/")
     except (OSError, AttributeError):
         return "unknown"
-    return stat[0] * stat[3]
+    # LittleFS may count more blocks as used than there are
+    return stat[0] * max(stat[3], 0)
