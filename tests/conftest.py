@@ -3,6 +3,9 @@
 
 import pytest
 
+# MicroPython scripts: tests/host runs them on the unix build, tests/hw on a board
+collect_ignore = ["device"]
+
 
 @pytest.fixture(scope="session")
 def session_root_logdir(tmp_path_factory):

@@ -8,7 +8,7 @@ import pytest
 SCRIPTS = sorted((Path(__file__).parents[1] / "device").glob("*.py"))
 
 
-@pytest.mark.parametrize("script", [pytest.param(path, id=path.stem) for path in SCRIPTS if path.stem != "conftest"])
+@pytest.mark.parametrize("script", [pytest.param(path, id=path.stem) for path in SCRIPTS])
 def test_script(link, script):
     lines = link.run(script, timeout=120).splitlines()
     skipped = [line for line in lines if line.startswith("SKIP")]
