@@ -58,7 +58,7 @@ if [ -n "$packages" ]; then
     $as_root apt-get -q update >/dev/null || say "apt-get update failed (offline?); trying with the lists at hand"
     # shellcheck disable=SC2086
     $as_root env DEBIAN_FRONTEND=noninteractive apt-get -q install -y --no-install-recommends $packages >&2 ||
-        fail "apt-get could not install: $packages"
+        fail "apt-get could not install: ${packages}(offline? see above)"
 fi
 
 # --- the Python environment -----------------------------------------------------------------------------------------
