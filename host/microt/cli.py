@@ -305,6 +305,35 @@ def train(data, backbone, board, port, shots, classes, exit_ratio, seed, output,
     click.echo(json.dumps(report) if as_json else describe(report))
 
 
+@main.command()
+@click.argument("file", type=EXISTING_FILE)
+@click.option("--data", required=True, help="a folder of pictures, an .npz file or `digits`")
+@click.option("--ways", default=10, show_default=True, help="classes an episode, at most those there are")
+@click.option("--shots", default=10, show_default=True, help="labelled samples a class")
+@click.option("--episodes", default=20, show_default=True)
+@click.option("--head", default="lda", show_default=True, help="lda, logistic or means")
+@click.option("--exit-ratio", default=0.5, show_default=True, help="share to be answered at exit 0")
+@click.option("--seed", default=0, show_default=True)
+@click.option("-o", "--output", type=NEW, help="a folder for the report: JSON, picture and page")
+@json_option
+@one_line_errors
+def evaluate(file, data, output, as_json, **protocol):
+    """Few-shot accuracy of a backbone, with the engine and the learning code that ship.
+
+    \b
+    microt evaluate models/objects.mtb --data digits --shots 20
+    """
+    from microt.evaluate import fewshot
+    from microt.evaluate import report as paper
+
+    with progress_bar("evaluating") as update:
+        result = fewshot.evaluate(file, data, log=note, progress=update, **protocol)
+    written = paper.write(result, output) if output else {}
+    click.echo(json.dumps(result) if as_json else paper.describe(result))
+    for path in written.values():
+        note(path)
+
+
 @main.command("demo")
 @click.option("--data", help="a folder of pictures, an .npz file or `digits`  [default: what is at hand]")
 @board_option()
