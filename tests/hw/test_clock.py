@@ -43,7 +43,8 @@ def test_sleep(emulator, link):
     for ms in (1, 10, 700, 1500):  # longer than a wrap of the counter and than an alarm
         start = time.monotonic()
         slept = link.eval(f"[time.ticks_ms(), time.sleep_ms({ms}), time.ticks_ms()]")
-        assert ms <= slept[2] - slept[0] <= ms + 2
+        # a busy host wakes QEMU late, and a sleeping board's time then goes on
+        assert ms <= slept[2] - slept[0] <= 1.1 * ms + 50
         assert time.monotonic() - start < 5 + ms / 1000
 
 
