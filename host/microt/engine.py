@@ -85,8 +85,6 @@ class _Model(ctypes.Structure):
         ("target", ctypes.c_uint16),
         ("input", ctypes.c_uint16),
         ("arena_size", ctypes.c_uint32),
-        ("scratch_offset", ctypes.c_uint32),
-        ("scratch_size", ctypes.c_uint32),
         ("tensor_count", ctypes.c_uint16),
         ("op_count", ctypes.c_uint16),
         ("exit_count", ctypes.c_uint16),

@@ -13,7 +13,10 @@ import numpy as np
 
 HEADER = 128
 NONE = 0xFFFF
-OPCODES = "CONV_2D DEPTHWISE_CONV_2D FULLY_CONNECTED ADD PAD AVERAGE_POOL_2D MEAN RESHAPE SOFTMAX CONCATENATION".split()
+OPCODES = (
+    "CONV_2D DEPTHWISE_CONV_2D FULLY_CONNECTED ADD PAD AVERAGE_POOL_2D MEAN RESHAPE SOFTMAX CONCATENATION "
+    "MAX_POOL_2D LOOKUP ARITHMETIC STRIDED_COPY"
+).split()
 SECTIONS = ("tensors", "ops", "exits", "features", "input", "strings", "data")
 SIZES = {"tensors": 32, "ops": 64, "exits": 32, "features": 48}
 
@@ -29,9 +32,9 @@ HEADER_FIELDS = {
     "arena": (52, "I"),
     "input": (56, "H"),
     "reserved1": (58, "H"),
-    "scratch_offset": (60, "I"),
-    "scratch_size": (64, "I"),
-    "reserved2": (124, "I"),
+    "reserved2": (60, "I"),
+    "reserved3": (64, "I"),
+    "reserved4": (124, "I"),
 }
 TENSOR_FIELDS = {
     "offset": (0, "I"),
@@ -65,8 +68,8 @@ OP_FIELDS = {
     "requant_size": (44, "I"),
     "macs": (48, "I"),
     "name": (52, "I"),
-    "reserved1": (56, "I"),
-    "reserved2": (60, "I"),
+    "scratch": (56, "I"),
+    "scratch_size": (60, "I"),
 }
 EXIT_FIELDS = {
     "tensor": (0, "H"),
@@ -138,7 +141,7 @@ def tensor(h, w, c, offset, scale=0.5, zero_point=0):
     return {"hwc": (h, w, c), "offset": offset, "scale": scale, "zero_point": zero_point}
 
 
-def op(kind, inputs, output, args=(), branch=NONE, weights=None, bias=None, requant=None, macs=0):
+def op(kind, inputs, output, args=(), branch=NONE, weights=None, bias=None, requant=None, macs=0, scratch=(0, 0)):
     return {
         "kind": kind,
         "inputs": inputs,
@@ -149,11 +152,12 @@ def op(kind, inputs, output, args=(), branch=NONE, weights=None, bias=None, requ
         "bias": b"" if bias is None else np.asarray(bias, "<i4").tobytes(),
         "requant": b"" if requant is None else np.asarray(requant, "<i4").tobytes(),
         "macs": macs,
+        "scratch": scratch,
     }
 
 
 def pack(program: dict) -> bytes:
-    """The bytes of a program: tensors, ops, exits [(tensor, end)], features, pixels, arena, scratch."""
+    """The bytes of a program: tensors, ops, exits [(tensor, end)], features, pixels, arena, input."""
     tensors, ops = program["tensors"], program["ops"]
     strings = b"".join(f"tensor {i}".encode() + b"\0" for i in range(len(tensors)))
     names = [strings.index(f"tensor {i}\0".encode()) for i in range(len(tensors))]
@@ -190,7 +194,7 @@ def pack(program: dict) -> bytes:
         inputs = list(o["inputs"]) + [NONE] * (4 - len(o["inputs"]))
         blobs = [*store(o["args"]), *store(o["weights"], 16), *store(o["bias"]), *store(o["requant"])]
         records["ops"] += struct.pack(
-            "<BBBB4HHH8III8x",
+            "<BBBB4HHH8IIIII",
             OPCODES.index(o["kind"]) + 1,
             0,
             len(o["inputs"]),
@@ -201,6 +205,7 @@ def pack(program: dict) -> bytes:
             *blobs,
             o["macs"],
             names[o["output"]],
+            *o["scratch"],
         )
     for e, (embedding, end) in enumerate(program["exits"]):
         macs = sum(o["macs"] for o in ops[:end] if o["branch"] in (NONE, e))
@@ -245,7 +250,8 @@ def pack(program: dict) -> bytes:
         program["arena"],
         program["input"],
         0,
-        *program["scratch"],
+        0,
+        0,
     )
     head += b"".join(struct.pack("<II", offsets[n], sizes[n]) for n in SECTIONS) + bytes(4)
     return seal(head + body)
@@ -327,7 +333,7 @@ def every_operator(seed: int = 0) -> dict:
             requant=requant(10),
             macs=1440,
         ),
-        op("SOFTMAX", [10], 11, [1717986944, 23, -248]),
+        op("SOFTMAX", [10], 11, [1717986944, 23, -248], scratch=(544, 64)),
     ]
     features = [
         {
@@ -357,5 +363,45 @@ def every_operator(seed: int = 0) -> dict:
         "pixels": np.arange(-128, 128),
         "arena": 608,
         "input": 0,
-        "scratch": (544, 64),
+    }
+
+
+def newer_operators(seed: int = 0) -> dict:
+    """The operators that `every_operator` leaves out, in one chain to one exit."""
+    rng = np.random.default_rng([seed, 1])
+
+    def values(*shape):
+        return rng.integers(-128, 128, shape)
+
+    same = {"scale": 0.25, "zero_point": -7}
+    tensors = [
+        tensor(6, 5, 4, 0, **same),  # 0: input, 120 bytes
+        tensor(3, 2, 4, 128, **same),  # 1: 24
+        tensor(3, 2, 4, 128, 0.1, 3),  # 2: in place of 1
+        tensor(3, 2, 4, 160, 0.2, 5),  # 3: 24
+        tensor(1, 1, 4, 192, 0.1, 3),  # 4: its first pixel's channels turned round
+        tensor(3, 2, 4, 160, 0.3, 2),  # 5: in place of 3
+        tensor(2, 3, 4, 208, 0.3, 2),  # 6: transposed
+        tensor(4, 3, 4, 0, 0.3, 2),  # 7: 6 twice, one above the other
+        tensor(1, 1, 4, 48, 0.3, 2),  # 8: embedding
+    ]
+    ops = [
+        op("MAX_POOL_2D", [0], 1, [2, 2, 0, 0, 0, 0, 2, 3, -100, 100]),
+        op("LOOKUP", [1], 2, [14], weights=values(256)),
+        op("ARITHMETIC", [2], 3, [1, 20, 1 << 30, 0, 1 << 30, -1, 1 << 30, -18, -128, 127, 2, 1, 2, 4, -3],
+           weights=values(8)),
+        op("STRIDED_COPY", [2], 4, [3, 4, 4, -1, 45]),
+        op("ARITHMETIC", [3, 4], 5, [2, 0, 0, 0, 0, 0, 1 << 30, -3, -128, 127, 0, 0, 0, 0, 0]),
+        op("STRIDED_COPY", [5], 6, [0, 4, 8, 1, 39]),
+        op("CONCATENATION", [6, 6], 7),
+        op("MAX_POOL_2D", [7], 8, [1, 1, 0, 0, 0, 0, 4, 3, -128, 127]),
+    ]  # fmt: skip
+    return {
+        "tensors": tensors,
+        "ops": ops,
+        "exits": [(8, 8)],
+        "features": [],
+        "pixels": None,
+        "arena": 240,
+        "input": 0,
     }

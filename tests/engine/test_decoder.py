@@ -66,14 +66,14 @@ def test_error_is_cut_to_its_buffer():
         ("exits", [0, 9, 0xFFFF], "exits"),
         ("exits", [1, 3], "exits"),
         ("arena", [0, (1 << 30) + 1, 0xFFFFFFFF], "arena"),
-        ("arena", [16, 543, 607], "not"),
+        ("arena", [16, 537], "not"),
+        ("arena", [543, 607], "scratch"),
         ("input", [12, 0xFFFF], "input is tensor"),
         ("input", [1], ""),
         ("reserved1", [1], "reserved"),
         ("reserved2", [1, 1 << 31], "reserved"),
-        ("scratch_offset", [545, 560, 1 << 31, 0xFFFFFFF0], "scratch"),
-        ("scratch_offset", [0, 528], "overlaps the scratch"),
-        ("scratch_size", [0, 65, 0xFFFFFFFF], "scratch"),
+        ("reserved3", [64], "reserved"),
+        ("reserved4", [1, 1 << 31], "reserved"),
     ],
 )
 def test_header_fields(field, values, words):
@@ -154,16 +154,20 @@ def test_tensor_fields(index, field, values, words):
 @pytest.mark.parametrize(
     "index, field, values, words",
     [
-        (0, "opcode", [0, 11, 255], "opcode"),
-        (0, "opcode", [2, 3, 4, 5, 6, 7, 8, 9, 10], "op 0"),
+        (0, "opcode", [0, 15, 255], "opcode"),
+        (0, "opcode", [2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14], "op 0"),
         (0, "layout", [1, 255], "layout"),
         (0, "inputs", [0, 2, 5, 255], "inputs"),
         (6, "inputs", [0, 1, 3], "inputs"),
         (7, "inputs", [0, 5], "inputs"),
         (7, "inputs", [1, 3], "input"),
         (0, "reserved", [1], "reserved"),
-        (0, "reserved1", [1], "reserved"),
-        (0, "reserved2", [1 << 31], "reserved"),
+        (0, "scratch", [16], "scratch"),
+        (10, "scratch", [545, 560, 1 << 31, 0xFFFFFFF0], "scratch"),
+        (10, "scratch", [288, 304], "plan: tensor 10 and the scratch of op 10 overlap"),
+        (10, "scratch", [512, 528], "and the scratch of op 10 overlap"),
+        (10, "scratch_size", [0, 65, 0xFFFFFFFF], "scratch"),
+        (4, "scratch_size", [1], "plan: tensor"),
         (0, "input0", [12, 0xFFFF], "input 0"),
         (0, "input0", [1, 2], ""),
         (0, "input1", [0], "input 1"),
@@ -330,7 +334,7 @@ def test_strings():
 
 def plan(**moved):
     program = mtb.every_operator()
-    program["scratch"] = (0, 0)
+    program["ops"][10]["scratch"] = (0, 0)
     program["arena"] = 4096
     for index, offset in moved.items():
         program["tensors"][int(index[1:])]["offset"] = offset
@@ -383,12 +387,152 @@ def test_an_embedding_that_is_read_stays_to_the_end():
             "pixels": None,
             "arena": 64,
             "input": 0,
-            "scratch": (0, 0),
         }
 
     Backbone(mtb.pack(program(0)))
     Backbone(mtb.pack(program(48)))
     refused(mtb.pack(program(16)), "plan: tensors 1 and 3 overlap")
+
+
+def test_scratch_may_lie_where_nothing_is_alive():
+    # tensor 1 is no longer needed when op 10 runs
+    moved = Backbone(mtb.put(GOOD, "ops", 10, "scratch", 352))
+    np.testing.assert_array_equal(moved.run(X, 1), Backbone(GOOD).run(X, 1))
+    refused(mtb.put(mtb.put(GOOD, "ops", 1, "scratch_size", 16), "ops", 1, "scratch", 416), "scratch of op 1")
+
+
+NEWER = mtb.pack(mtb.newer_operators())
+
+
+def test_newer_operators():
+    """The chain of `newer_operators`, worked out in numpy."""
+    net = Backbone(NEWER)
+    program = mtb.newer_operators()
+    x = np.random.default_rng(0).integers(-128, 128, (6, 5, 4)).astype(np.int8)
+    found = [values.astype(int) for _, values in net.tensors(x)]
+    pooled = np.array([[x[2 * i : 2 * i + 2, 2 * j : 2 * j + 3].max((0, 1)) for j in range(2)] for i in range(3)])
+    np.testing.assert_array_equal(found[0], pooled.clip(-100, 100))
+    table = np.frombuffer(program["ops"][1]["weights"], np.int8).astype(int)
+    np.testing.assert_array_equal(found[1], table[found[0] + 128])
+    constant = np.frombuffer(program["ops"][2]["weights"], np.int8).astype(int).reshape(1, 2, 4)
+    # multipliers of 1/2 and 1/4 at 2**20, and 2**-19 back: within the roundings
+    exact = ((found[1] - 3) / 2 - (constant + 3) / 4) * 2 + 5
+    assert np.abs(found[2] - exact.clip(-128, 127)).max() <= 1
+    np.testing.assert_array_equal(found[3], found[1][:1, :1, ::-1])
+    exact = (found[2] - 5) * (found[3] - 3) / 16 + 2
+    assert np.abs(found[4] - exact.clip(-128, 127)).max() <= 1
+    np.testing.assert_array_equal(found[5], found[4].transpose(1, 0, 2))
+    np.testing.assert_array_equal(found[6], np.concatenate([found[5], found[5]]))
+    np.testing.assert_array_equal(found[7].reshape(-1), found[6].max((0, 1)))
+
+
+@pytest.mark.parametrize(
+    "index, which, values",
+    [
+        *[(0, i, WINDOW) for i in (0, 1, 6, 7)],
+        *[(0, i, [-1, 3, BIG]) for i in range(2, 6)],
+        (0, 8, [-129, 101]),
+        (0, 9, [-101, 128]),
+        (1, 0, [-1, 256, BIG]),
+        (2, 0, [-1, 2, 3, 4, BIG]),
+        (2, 1, [-1, 21, BIG]),
+        *[(2, i, [-1, -BIG - 1]) for i in (2, 4, 6)],
+        *[(2, i, [1, -32, BIG]) for i in (3, 5, 7)],
+        (2, 8, [-129, 128]),
+        (2, 9, [-129, 128]),
+        (2, 10, [-1, 0, 3, BIG]),
+        (2, 11, [0, -1, 2, 3, BIG]),
+        (2, 12, [0, -1, 1, 3, 65536]),
+        (2, 13, [0, -1, 1, 2, BIG, -BIG - 1]),
+        (2, 14, [-129, 128, BIG]),
+        (4, 0, [4, -1]),
+        (4, 1, [1, 20]),
+        *[(4, i, [1, 1 << 30]) for i in (2, 3, 4, 5)],
+        (4, 6, [-1]),
+        (4, 7, [31, -32]),
+        *[(4, i, [1, -1, 127]) for i in range(10, 15)],
+        (3, 0, [-1, 2, 24, BIG, -BIG - 1]),
+        (3, 3, [1 << 30, -2, -BIG - 1, BIG]),
+        (3, 4, [-1, 256]),
+        (5, 0, [-1, 1, BIG, -BIG - 1]),
+        *[(5, i, [-1, 9, 12, BIG, -BIG - 1]) for i in (1, 2)],
+        (5, 3, [-1, 2, BIG]),
+    ],
+)
+def test_newer_arguments(index, which, values):
+    at = mtb.get(NEWER, "ops", index, "args") + 4 * which
+    for value in values:
+        data = mtb.seal(NEWER[:at] + struct.pack("<i", value) + NEWER[at + 4 :])
+        assert f"op {index}" in refused(data)
+
+
+@pytest.mark.parametrize(
+    "section, index, field, values, words",
+    [
+        ("ops", 1, "weights_size", [0, 255, 257], "op 1"),
+        ("ops", 2, "weights_size", [0, 7, 9], "op 2"),
+        ("ops", 4, "weights_size", [8], "op 4"),
+        ("ops", 1, "bias_size", [4], "op 1"),
+        ("ops", 1, "requant_size", [8], "op 1"),
+        ("ops", 2, "inputs", [0, 2, 3], "op 2"),
+        ("ops", 4, "inputs", [1, 3], "op 4"),
+        ("ops", 6, "inputs", [1, 3], ""),
+        ("ops", 3, "inputs", [2], "op 3"),
+        ("tensors", 1, "c", [3], "op 0"),
+        ("tensors", 2, "h", [2], "op 1"),
+        ("tensors", 4, "c", [3, 2], "op"),
+        ("tensors", 6, "zero_point", [3], "one scale"),
+        ("tensors", 6, "scale", [0.31], "one scale"),
+        ("tensors", 7, "h", [3], "op 6"),
+        ("tensors", 7, "w", [2], "op 6"),
+        # in place where the output is not the input's size, or where the input is read again
+        ("tensors", 4, "offset", [128], "plan: tensors 2 and 4 overlap"),
+        ("tensors", 3, "offset", [128], "plan: tensors 2 and 3 overlap"),
+        ("tensors", 6, "offset", [160], "plan: tensors 5 and 6 overlap"),
+        ("tensors", 5, "offset", [192], "plan: tensors 4 and 5 overlap"),
+        ("tensors", 1, "offset", [0], "plan: tensors 0 and 1 overlap"),
+    ],
+)
+def test_newer_fields(section, index, field, values, words):
+    for value in values:
+        refused(mtb.put(NEWER, section, index, field, value), words)
+
+
+def test_concatenation_along_every_axis():
+    """Rows, columns, channels; sizes that are not added up must be the output's."""
+
+    def program(shapes, out):
+        tensors = [mtb.tensor(*shapes[0], 0)]
+        ops = []
+        for i, shape in enumerate(shapes[1:], 1):
+            tensors.append(mtb.tensor(*shape, 64 * i))
+            ops.append(mtb.op("STRIDED_COPY", [0], i, [0, 0, 0, 0, 45]))
+        last = len(shapes)
+        tensors += [mtb.tensor(*out, 256), mtb.tensor(1, 1, int(np.prod(out)), 256)]
+        ops += [mtb.op("CONCATENATION", list(range(last)), last), mtb.op("RESHAPE", [last], last + 1)]
+        return mtb.pack(
+            {"tensors": tensors, "ops": ops, "exits": [(last + 1, len(ops))], "features": [], "pixels": None,
+             "arena": 512, "input": 0}
+        )  # fmt: skip
+
+    x = np.arange(12).astype(np.int8).reshape(2, 3, 2)
+    for axis, other in ((0, (4, 3, 2)), (1, (2, 1, 2)), (2, (2, 3, 5))):
+        out = [2, 3, 2]
+        out[axis] += other[axis]
+        expected = np.concatenate([x, np.zeros(other, np.int8)], axis)
+        found = Backbone(program([(2, 3, 2), other], out)).run(x)
+        np.testing.assert_array_equal(found, expected.reshape(-1))
+    for shapes, out in [
+        ([(2, 3, 2), (4, 3, 2)], (5, 3, 2)),
+        ([(2, 3, 2), (2, 3, 2)], (4, 6, 2)),
+        ([(2, 3, 2), (4, 2, 2)], (6, 3, 2)),
+        ([(2, 3, 2), (3, 1, 2)], (2, 4, 2)),
+        ([(2, 3, 2), (2, 1, 1)], (2, 4, 2)),
+        ([(2, 3, 2), (2, 2, 5)], (2, 3, 7)),
+        ([(2, 3, 2)], (2, 3, 3)),
+        ([(2, 3, 2)], (3, 3, 2)),
+    ]:
+        refused(program(shapes, out), "op")
 
 
 def test_order():

@@ -26,6 +26,25 @@ _OPERATORS = {
     "RESHAPE": (22, 1, "ReshapeOptions"),
     "SOFTMAX": (25, 2, "SoftmaxOptions"),
     "CONCATENATION": (2, 2, "ConcatenationOptions"),
+    "MAX_POOL_2D": (17, 2, "Pool2DOptions"),
+    "REDUCE_MAX": (82, 2, "ReducerOptions"),
+    "SUB": (41, 2, "SubOptions"),
+    "MUL": (18, 2, "MulOptions"),
+    "PRELU": (54, 1, None),
+    "LOGISTIC": (14, 2, None),
+    "TANH": (28, 2, None),
+    "HARD_SWISH": (117, 1, "HardSwishOptions"),
+    "RELU": (19, 2, None),
+    "RELU6": (21, 2, None),
+    "RELU_N1_TO_1": (20, 1, None),
+    "RELU_0_TO_1": (152, 1, None),
+    "LEAKY_RELU": (98, 2, "LeakyReluOptions"),
+    "QUANTIZE": (114, 1, "QuantizeOptions"),
+    "STRIDED_SLICE": (45, 2, "StridedSliceOptions"),
+    "SLICE": (65, 2, "SliceOptions"),
+    "TRANSPOSE": (39, 2, "TransposeOptions"),
+    "SPACE_TO_BATCH_ND": (38, 2, "SpaceToBatchNDOptions"),
+    "BATCH_TO_SPACE_ND": (37, 2, "BatchToSpaceNDOptions"),
 }
 
 
@@ -73,14 +92,15 @@ class File:
         """An operator; options as the schema's field names."""
         number, version, name = _OPERATORS[kind]
         code = schema.OperatorCodeT()
-        code.builtinCode = code.deprecatedBuiltinCode = number
+        code.builtinCode, code.deprecatedBuiltinCode = number, min(number, 127)
         code.version = version
         self.model.operatorCodes.append(code)
         operator = schema.OperatorT()
         operator.opcodeIndex = len(self.model.operatorCodes) - 1
         operator.inputs, operator.outputs = list(inputs), [output]
-        operator.builtinOptionsType = getattr(schema.BuiltinOptions, name)
-        operator.builtinOptions = getattr(schema, name + "T")()
+        if name:
+            operator.builtinOptionsType = getattr(schema.BuiltinOptions, name)
+            operator.builtinOptions = getattr(schema, name + "T")()
         for field, value in options.items():
             assert hasattr(operator.builtinOptions, field), field
             setattr(operator.builtinOptions, field, value)

@@ -76,7 +76,47 @@ def three_exits(keras):
     return keras.Model(start, [first, middle, layers.Dense(3)(x)])
 
 
-BUILDERS = {f.__name__: f for f in (windows, residual, two_exits, three_exits)}
+def activations(keras):
+    """Activations of their own, a squeeze-and-excitation block, both kinds of global pools."""
+    layers = keras.layers
+    x = start = layers.Input((12, 10, 3))
+    x = layers.Conv2D(8, 3, padding="same", activation="hard_swish")(x)
+    x = layers.MaxPooling2D(2)(x)
+    x = layers.LeakyReLU(negative_slope=0.2)(layers.Conv2D(8, 3, padding="same")(x))
+    gate = layers.GlobalAveragePooling2D(keepdims=True)(x)
+    gate = layers.Conv2D(4, 1, activation="relu")(gate)
+    gate = layers.Conv2D(8, 1, activation="sigmoid")(gate)
+    x = layers.Multiply()([x, gate])
+    x = layers.PReLU(shared_axes=[1, 2], alpha_initializer="random_uniform")(layers.Conv2D(8, 1)(x))
+    x = layers.Subtract()([x, layers.Conv2D(8, 1, activation="tanh")(x)])
+    x = layers.MaxPooling2D(3, strides=2, padding="same")(x)
+    x = layers.Activation("swish")(layers.Conv2D(16, 1)(x))
+    x = layers.ReLU(max_value=6.0)(layers.Rescaling(0.7, offset=0.1)(x))
+    return keras.Model(start, [layers.GlobalMaxPooling2D()(x), layers.Dense(5)(layers.GlobalAveragePooling2D()(x))])
+
+
+def shapes(keras):
+    """Dilated convolutions as Keras writes them, slices, transposes, joins along every axis."""
+    layers = keras.layers
+    x = start = layers.Input((14, 12, 3))
+    x = layers.Conv2D(8, 3, padding="same", dilation_rate=2, activation="relu")(x)
+    x = layers.DepthwiseConv2D(3, padding="valid", dilation_rate=2)(x)
+    x = layers.Conv2D(8, 3, padding="valid", dilation_rate=(1, 2))(x)
+    x = layers.Cropping2D(((1, 0), (0, 1)))(x)
+    y = layers.Permute((2, 1, 3))(x)
+    y = layers.Conv2D(8, 3, padding="same")(y)
+    y = layers.Permute((2, 1, 3))(y)
+    x = layers.Concatenate(axis=1)([x, y])
+    parts = [layers.Conv2D(2, 1)(x) for _ in range(6)]
+    x = layers.Concatenate()(parts)
+    x = layers.Conv2D(8, 3, strides=2, padding="same", groups=4, activation="relu")(x)
+    x = layers.Concatenate(axis=2)([x, layers.Conv2D(8, 1)(x)])
+    x = layers.Reshape((-1, 8))(x)
+    x = layers.Conv1D(6, 3, activation="relu")(x)
+    return keras.Model(start, layers.Dense(4)(layers.GlobalAveragePooling1D()(x)))
+
+
+BUILDERS = {f.__name__: f for f in (windows, residual, two_exits, three_exits, activations, shapes)}
 
 
 def convert(name, io="int8"):

@@ -83,9 +83,13 @@ def _pixel_table(pixels, derived, shape):
     return table
 
 
-def _place(graph, schedule, lowered):
+_IN_PLACE = ("RESHAPE", "ADD", "LOOKUP", "ARITHMETIC")
+
+
+def _place(graph, schedule, lowered, target):
     """Tensor records with their places in the arena, in order of first use, and the arena's size.
-    Returns (records, {tensor of the graph: index of its record}, arena bytes)."""
+    Returns (records, {tensor of the graph: index of its record}, arena bytes, {step: (offset,
+    bytes) of its scratch})."""
     first = {graph.inputs[0]: -1}
     last = {}
     for step, low in enumerate(lowered):
@@ -99,15 +103,18 @@ def _place(graph, schedule, lowered):
         end = len(lowered) if tensor in pinned else last.get(tensor, first[tensor])
         blocks.append(memory.Block(graph.tensors[tensor].elements, first[tensor], end))
     pairs = [
-        (index_of[low.output], index_of[source])
-        for low in lowered
-        if low.kind in ("RESHAPE", "ADD")
-        for source in low.inputs
+        (index_of[low.output], index_of[source]) for low in lowered if low.kind in _IN_PLACE for source in low.inputs
     ]
+    scratch = {step: layout.scratch_bytes(low, target) for step, low in enumerate(lowered)}
+    scratch = {step: size for step, size in scratch.items() if size}
+    blocks += [memory.Block(size, step, step) for step, size in scratch.items()]
     offsets, peak, _ = memory.plan_in_place(blocks, pairs)
+    scratch = {
+        step: (offset, size) for (step, size), offset in zip(scratch.items(), offsets[len(order) :], strict=True)
+    }
     names = dict(zip(schedule.tensors, schedule.names, strict=True))
     records = []
-    for tensor, offset in zip(order, offsets, strict=True):
+    for tensor, offset in zip(order, offsets, strict=False):
         source = graph.tensors[tensor]
         records.append(
             mtb.TensorRecord(
@@ -120,10 +127,10 @@ def _place(graph, schedule, lowered):
                 last.get(tensor, mtb.NONE),
             )
         )
-    return records, index_of, peak
+    return records, index_of, peak, scratch
 
 
-def _op_record(low, branch, records, index_of, target):
+def _op_record(low, branch, records, index_of, target, scratch):
     number, weights = layout.arrange(low, target)
     return mtb.OpRecord(
         low.kind,
@@ -137,14 +144,16 @@ def _op_record(low, branch, records, index_of, target):
         weights,
         b"" if low.bias is None else low.bias.astype("<i4").tobytes(),
         b"" if low.requant is None else low.requant.astype("<i4").tobytes(),
+        *scratch,
     )
 
 
 def compile_tflite(source, *, exits=None, target="generic", features=None, pixels=None):
     """Compile an int8 .tflite file (path or bytes) to a Compiled .mtb.
 
-    exits     names or indices of vector tensors (1, n); None: the file's outputs. They are
-              numbered by their cost
+    exits     names or indices of tensors; None: the file's outputs. They are numbered by their
+              cost. The embedding of a map is its mean over height and width, in the map's own
+              scale and zero point, on a branch of that exit; its name has ":mean" added
     target    the core that the weights are laid out for; "generic" so far
     features  what happens to embeddings before a head, see `features`; None: nothing
     pixels    True: the backbone also takes uint8 pixels p as p - 128; or a table int8 (256,);
@@ -163,6 +172,7 @@ def compile_tflite(source, *, exits=None, target="generic", features=None, pixel
     derived, alias = passes.strip_boundary(graph)
     asked = [graph.tensors[tensor].name for tensor in wanted]
     tensors = [_resolve(alias, tensor) for tensor in wanted]
+    tensors = exits_.pool(graph, tensors, asked)
     exits_.check(graph, tensors, asked)
     remove_dead(graph, tensors)
     tensors, names = passes.simplify(graph, tensors)
@@ -172,7 +182,7 @@ def compile_tflite(source, *, exits=None, target="generic", features=None, pixel
     lowered = [lowered[position] for position in schedule.order]
     if len(lowered) > 1024:
         raise ValueError(f"{graph.source}: expected at most 1024 layers, got {len(lowered)}")
-    records, index_of, arena = _place(graph, schedule, lowered)
+    records, index_of, arena, scratch = _place(graph, schedule, lowered, target)
     start = index_of[graph.inputs[0]]
     program = mtb.Program(
         layout.target_code(target),
@@ -180,8 +190,8 @@ def compile_tflite(source, *, exits=None, target="generic", features=None, pixel
         start,
         records,
         [
-            _op_record(low, branch, records, index_of, target)
-            for low, branch in zip(lowered, schedule.branches, strict=True)
+            _op_record(low, branch, records, index_of, target, scratch.get(step, (0, 0)))
+            for step, (low, branch) in enumerate(zip(lowered, schedule.branches, strict=True))
         ],
         [
             mtb.ExitRecord(index_of[tensor], end, cost)

@@ -3,7 +3,9 @@
 
 from dataclasses import dataclass
 
-from .graph import needed
+import numpy as np
+
+from .graph import Op, Tensor, needed
 
 MAX_EXITS = 8
 TRUNK = 0xFFFF
@@ -65,6 +67,34 @@ def _find(graph, item):
     if not 0 <= item < len(names):
         raise ValueError(f"exit {item}: expected a tensor index below {len(names)}")
     return item
+
+
+def pool(graph, tensors, names):
+    """Where an exit is a map, add its mean over height and width, of the map's own scale and zero
+    point, and take that. Returns the tensors, pooled where they were maps.
+
+    Raises ValueError for a tensor that is no single map or vector.
+    """
+    found = []
+    for index, name in zip(tensors, names, strict=True):
+        tensor = graph.tensors[index]
+        try:
+            h, w, channels = tensor.hwc
+        except ValueError:
+            raise ValueError(
+                f"exit {name!r}: expected a map (1, h, w, c) or a vector (1, n), got shape {list(tensor.shape)}"
+            ) from None
+        if (h, w) == (1, 1) or graph.writer(index) is None:
+            found.append(index)
+            continue
+        axes = np.arange(1, len(tensor.shape) - 1).astype(np.int32)
+        graph.tensors.append(Tensor(f"{name}:axes", axes.shape, "int32", data=axes))
+        graph.tensors.append(Tensor(f"{name}:mean", (1, channels), tensor.dtype, tensor.scales, tensor.zero_points))
+        at = len(graph.tensors) - 1
+        layer = graph.writer(index).layer
+        graph.ops.append(Op("MEAN", [index, at - 1], [at], {"KeepDims": False}, layer))
+        found.append(at)
+    return found
 
 
 def check(graph, tensors, names):

@@ -26,11 +26,36 @@ OPCODES = {
     "RESHAPE": 8,
     "SOFTMAX": 9,
     "CONCATENATION": 10,
+    "MAX_POOL_2D": 11,
+    "LOOKUP": 12,
+    "ARITHMETIC": 13,
+    "STRIDED_COPY": 14,
+}
+# kinds of ARITHMETIC, by number
+ARITHMETIC = ("ADD", "SUB", "MUL", "PRELU")
+# what a LOOKUP or a STRIDED_COPY stands for: TensorFlow Lite's numbers
+ORIGINS = {
+    "ADD": 0,
+    "LOGISTIC": 14,
+    "MUL": 18,
+    "RELU": 19,
+    "RELU_N1_TO_1": 20,
+    "RELU6": 21,
+    "TANH": 28,
+    "TRANSPOSE": 39,
+    "SUB": 41,
+    "STRIDED_SLICE": 45,
+    "PRELU": 54,
+    "SLICE": 65,
+    "LEAKY_RELU": 98,
+    "QUANTIZE": 114,
+    "HARD_SWISH": 117,
+    "RELU_0_TO_1": 152,
 }
 _SECTIONS = ("tensors", "ops", "exits", "features", "input", "strings", "data")
 _HEAD = struct.Struct("<4sHHII32sHHIHHII14II")
 _TENSOR = struct.Struct("<IIIIfiIHH")
-_OP = struct.Struct("<BBBB4HHH8III8x")
+_OP = struct.Struct("<BBBB4HHH8IIIII")
 _EXIT = struct.Struct("<HHHHI20x")
 _FEATURE = struct.Struct("<HHIIIIIIff12x")
 
@@ -63,6 +88,8 @@ class OpRecord:
     weights: bytes
     bias: bytes
     requant: bytes
+    scratch: int = 0
+    scratch_bytes: int = 0
 
 
 @dataclass
@@ -180,6 +207,8 @@ def write(program):
                 *data.put(op.requant),
                 op.macs,
                 names[op.name],
+                op.scratch,
+                op.scratch_bytes,
             )
             for op in program.ops
         ),
@@ -226,11 +255,12 @@ def _text(strings, offset, what):
     return strings[offset:end].decode("utf-8", "replace")
 
 
-def _live_bytes(tensors, steps):
-    """Bytes alive at each op; tensors that share a place count once."""
+def _live_bytes(tensors, scratch):
+    """Bytes alive at each op, its scratch (int (ops,)) included; tensors that share a place count
+    once."""
     out = []
-    for step in range(steps):
-        places = {}
+    for step, own in enumerate(scratch):
+        places = {"scratch": aligned(own)}
         for t in tensors:
             if t["alive"][0] <= step <= t["alive"][1]:
                 places[t["offset"]] = max(places.get(t["offset"], 0), aligned(t["bytes"]))
@@ -243,9 +273,11 @@ def read_info(file, source="file"):
 
     A dictionary of `flash_bytes`, `arena_bytes`, `arena_lower_bound_bytes`, `macs`, `target`,
     `sha256`, `takes_pixels`, `input` {name, shape, scale, zero_point}, `exits` [{tensor, macs,
-    dim, scale, zero_point, end, feature}], `layers` [{index, op, name, branch, macs,
-    input_shapes, output_shape, weight_bytes, live_bytes}], `tensors` [{name, shape, bytes,
-    offset, alive}]. Shapes are (h, w, c). Raises ValueError for anything but a whole .mtb file.
+    dim, scale, zero_point, end, layers, arena_bytes, peak_bytes, feature}], `layers` [{index, op,
+    name, branch, macs, input_shapes, output_shape, weight_bytes, scratch_bytes, live_bytes}],
+    `tensors` [{name, shape, bytes, offset, alive}]. Shapes are (h, w, c). An exit's `layers` are
+    those that run to reach it, `arena_bytes` the part of the arena that they touch, `peak_bytes`
+    the most that is alive at once on the way. Raises ValueError for anything but a whole .mtb file.
     """
     file = bytes(file)
     if len(file) < HEADER or file[:4] != MAGIC:
@@ -271,12 +303,39 @@ def read_info(file, source="file"):
             raise ValueError(f"{source}: section {name} lies outside the file")
         sections[name] = file[start : start + length] if length else b""
     try:
-        return _info(sections, size, arena, input_, target, exit_count, sha)
+        return _info(file, sections, arena, input_, target, exit_count, sha)
+    except ValueError as error:
+        raise ValueError(f"{source}: {error}") from None
     except (struct.error, IndexError, KeyError) as error:
         raise ValueError(f"{source}: damaged records ({error!r})") from None
 
 
-def _info(sections, size, arena, input_, target, exit_count, sha):
+def _operator(file, opcode, args):
+    """TensorFlow Lite's name of an op; `args` is where they start in the file."""
+    kind = {code: kind for kind, code in OPCODES.items()}[opcode]
+    if kind == "ARITHMETIC":
+        return ARITHMETIC[struct.unpack_from("<i", file, args)[0]]
+    if kind in ("LOOKUP", "STRIDED_COPY"):
+        (number,) = struct.unpack_from("<i", file, args + (0 if kind == "LOOKUP" else 16))
+        return {number: origin for origin, number in ORIGINS.items()}.get(number, kind)
+    return kind
+
+
+def _reached(exit_, number, layers, tensors, input_):
+    """What it takes to run from the input to an exit."""
+    path = [x for x in layers[: exit_["end"]] if x["branch"] in (None, number)]
+    used = {input_}.union(x["output"] for x in path)
+    return {
+        "layers": len(path),
+        "arena_bytes": max(
+            [tensors[t]["offset"] + tensors[t]["bytes"] for t in used]
+            + [x["scratch_offset"] + x["scratch_bytes"] for x in path]
+        ),
+        "peak_bytes": max(x["live_bytes"] for x in path),
+    }
+
+
+def _info(file, sections, arena, input_, target, exit_count, sha):
     strings = sections["strings"]
     tensors = []
     for i, record in enumerate(_TENSOR.iter_unpack(sections["tensors"])):
@@ -293,7 +352,6 @@ def _info(sections, size, arena, input_, target, exit_count, sha):
                 "alive": [start, start if last == NONE else last],
             }
         )
-    kinds = {code: kind for kind, code in OPCODES.items()}
     steps = len(sections["ops"]) // _OP.size
     features = list(_FEATURE.iter_unpack(sections["features"]))
     exits = []
@@ -324,29 +382,37 @@ def _info(sections, size, arena, input_, target, exit_count, sha):
         )
     if len(exits) != exit_count:
         raise ValueError(f"expected {exit_count} exits, got {len(exits)}")
-    live = _live_bytes(tensors, steps)
+    records = list(_OP.iter_unpack(sections["ops"]))
+    live = _live_bytes(tensors, [record[21] for record in records])
     layers = []
-    for i, record in enumerate(_OP.iter_unpack(sections["ops"])):
+    for i, record in enumerate(records):
         opcode, layout, count = record[:3]
         inputs, output, branch = record[4 : 4 + count], record[8], record[9]
         blobs = record[10:18]
         layers.append(
             {
                 "index": i,
-                "op": kinds[opcode],
+                "op": _operator(file, opcode, blobs[0]),
                 "name": _text(strings, record[19], f"op {i}"),
                 "branch": None if branch == NONE else branch,
                 "macs": record[18],
                 "input_shapes": [tensors[t]["shape"] for t in inputs],
                 "output_shape": tensors[output]["shape"],
+                "output": output,
                 "weight_bytes": blobs[3] + blobs[5] + blobs[7],
+                "scratch_offset": record[20],
+                "scratch_bytes": record[21],
                 "live_bytes": live[i],
             }
         )
-    names = {code: name for name, code in TARGETS.items()}
+    for number, exit_ in enumerate(exits):
+        exit_.update(_reached(exit_, number, layers, tensors, input_))
+    for layer in layers:
+        del layer["output"], layer["scratch_offset"]
+    names = {target.code: name for name, target in TARGETS.items()}
     start = tensors[input_]
     return {
-        "flash_bytes": size,
+        "flash_bytes": len(file),
         "arena_bytes": arena,
         "arena_lower_bound_bytes": max(live, default=0),
         "macs": exits[-1]["macs"],

@@ -2,15 +2,18 @@
 """What each kernel needs to know, computed as TensorFlow Lite's reference kernels prepare it.
 
 Multipliers, shifts, clamps and paddings equal those of the `Prepare` functions in
-tensorflow/lite/kernels (conv.cc, depthwise_conv.cc, fully_connected.cc, add.cc, pad.cc,
-pooling.cc, reduce.cc, activations.cc, concatenation.cc) bit for bit: same order of float and
-double arithmetic.
+tensorflow/lite/kernels (conv.cc, depthwise_conv.cc, fully_connected.cc, add.cc, sub.cc, mul.cc,
+pad.cc, pooling.cc, reduce.cc, activations.cc, concatenation.cc) bit for bit: same order of float
+and double arithmetic.
 """
 
 import math
 from dataclasses import dataclass
 
 import numpy as np
+
+from . import tables
+from .mtb import ARITHMETIC, ORIGINS
 
 _Q_MIN, _Q_MAX = -128, 127
 _MAX_TAPS = 65535
@@ -79,6 +82,8 @@ def activation_range(activation, scale, zero_point):
         return max(_Q_MIN, quantize(0.0)), min(_Q_MAX, quantize(6.0))
     if activation == "RELU_N1_TO_1":
         return max(_Q_MIN, quantize(-1.0)), min(_Q_MAX, quantize(1.0))
+    if activation == "RELU_0_TO_1":
+        return max(_Q_MIN, quantize(0.0)), min(_Q_MAX, quantize(1.0))
     raise Unsupported(f"fused activation {activation} is not supported")
 
 
@@ -366,15 +371,27 @@ def _fully_connected(graph, op):
     )
 
 
-def _add(graph, op):
-    _arity(op, 2)
-    a = _activation(graph, op.inputs[0], "input")
-    b = _activation(graph, op.inputs[1], "input")
-    y = _activation(graph, op.output, "output")
+def _operand(graph, index):
+    """An operand of arithmetic, an activation or an int8 constant, and its (h, w, c)."""
+    _expect(index >= 0, "an operand is absent")
+    tensor = graph.tensors[index]
+    if not tensor.is_constant:
+        return _activation(graph, index, "input"), tensor.hwc
+    _constant(graph, index, "int8", "constant operands")
     _expect(
-        a.hwc == b.hwc == y.hwc,
-        f"shapes {list(a.shape)} and {list(b.shape)} differ (broadcasting is not supported)",
+        len(tensor.scales) == 1 and tensor.scale > 0 and _Q_MIN <= tensor.zero_point <= _Q_MAX,
+        f"constant {tensor.name!r} has {len(tensor.scales)} scales, expected one above 0",
     )
+    shape = (1,) * (4 - len(tensor.shape)) + tuple(tensor.shape)
+    _expect(
+        len(shape) == 4 and shape[0] == 1 and tensor.elements >= 1,
+        f"constant {tensor.name!r} of shape {list(tensor.shape)}: expected a batch of 1 and at most 4 dimensions",
+    )
+    return tensor, shape[1:]
+
+
+def _sum_args(a, b, y):
+    """left_shift and {multiplier, shift} of both operands and the output: add.cc and sub.cc."""
     left_shift = 20
     twice = 2.0 * float(max(a.scale, b.scale))
     args = [left_shift]
@@ -387,8 +404,123 @@ def _add(graph, op):
         multiplier, shift = quantize_multiplier(real)
         _expect(shift <= 0, f"expected a right shift, got {shift}")
         args += [multiplier, shift]
-    args += activation_range(op.options["activation"], y.scale, y.zero_point)
-    return Lowered(op.kind, list(op.inputs), op.output, args)
+    return args
+
+
+def _product_args(kind, a, b, y):
+    """The same eight for MUL and PRELU: mul.cc and PreluPrepare."""
+    identity = quantize_multiplier(float(a.scale / y.scale)) if kind == "PRELU" else (0, 0)
+    # float32, in this order
+    return [0, *identity, 0, 0, *quantize_multiplier(float(a.scale * b.scale / y.scale))]
+
+
+def _combine(kind, args, x1, x2):
+    """The kernel's arithmetic on int64 values without their zero points, before the output's."""
+    left_shift, m1, s1, m2, s2, mo, so = args
+    if kind in ("ADD", "SUB"):
+        first = tables.requantize(x1 << left_shift, m1, s1)
+        second = tables.requantize(x2 << left_shift, m2, s2)
+        return tables.requantize(first + second if kind == "ADD" else first - second, mo, so)
+    product = tables.requantize(x1 * x2, mo, so)
+    if kind == "MUL":
+        return product
+    return np.where(x1 >= 0, tables.requantize(x1, m1, s1), product)
+
+
+def _arithmetic(graph, op):
+    """ADD, SUB, MUL and PRELU of two tensors or a tensor and a constant, with broadcasting."""
+    _arity(op, 2)
+    (a, a_shape), (b, b_shape) = (_operand(graph, index) for index in op.inputs)
+    y = _activation(graph, op.output, "output")
+    constants = [t.is_constant for t in (a, b)]
+    _expect(not all(constants), "both operands are constants")
+    try:
+        broadcast = np.broadcast_shapes(a_shape, b_shape)
+    except ValueError:
+        broadcast = None
+    _expect(
+        broadcast == tuple(y.hwc),
+        f"shapes {list(a.shape)} and {list(b.shape)} do not broadcast to {list(y.shape)}",
+    )
+    kind = op.kind
+    args = _sum_args(a, b, y) if kind in ("ADD", "SUB") else _product_args(kind, a, b, y)
+    low, high = activation_range(op.options.get("activation", "NONE"), y.scale, y.zero_point)
+    if kind == "ADD" and a_shape == b_shape and not any(constants):
+        return Lowered("ADD", list(op.inputs), op.output, [*args, low, high])
+    if not any(constants):
+        args = [ARITHMETIC.index(kind), *args, low, high, 0, 0, 0, 0, 0]
+        return Lowered("ARITHMETIC", list(op.inputs), op.output, args)
+    at = constants.index(True)
+    constant, x = (a, b) if at == 0 else (b, a)
+    values = constant.data.reshape(-1)
+    if (values == values[0]).all() and x.hwc == y.hwc:
+        pair = [tables.INPUTS - x.zero_point, np.int64(values[0]) - constant.zero_point]
+        table = _combine(kind, args, *(reversed(pair) if at == 0 else pair)) + y.zero_point
+        return _lookup(op, op.inputs[1 - at], tables.saturate(table, low, high))
+    shape = a_shape if at == 0 else b_shape
+    args = [ARITHMETIC.index(kind), *args, low, high, at + 1, *shape, constant.zero_point]
+    return Lowered("ARITHMETIC", [op.inputs[1 - at]], op.output, args, constant.data)
+
+
+def _lookup(op, source, table):
+    return Lowered("LOOKUP", [source], op.output, [ORIGINS[op.kind]], table)
+
+
+def _function(graph, op):
+    """LOGISTIC, TANH, HARD_SWISH, RELU and its kin, LEAKY_RELU, QUANTIZE: a table."""
+    _arity(op, 1)
+    x = _activation(graph, op.inputs[0], "input")
+    y = _activation(graph, op.output, "output")
+    _shape(op, y, x.hwc)
+    return _lookup(op, op.inputs[0], _TABLES[op.kind](op, x, y))
+
+
+def _bounded_table(op, x, y):
+    """ReluPrepare and QuantizedReluX."""
+    low, high = activation_range(op.kind, y.scale, y.zero_point)
+    values = tables.requantize(tables.INPUTS - x.zero_point, *quantize_multiplier(float(x.scale / y.scale)))
+    return tables.saturate(values + y.zero_point, low, high)
+
+
+def _leaky_table(op, x, y):
+    """LeakyReluPrepare and QuantizeLeakyRelu."""
+    values = tables.INPUTS - x.zero_point
+    slope = np.float32(op.options["Alpha"])
+    _expect(slope >= 0, f"expected a slope of 0 or more, got {slope}")
+    above = tables.requantize(values, *quantize_multiplier(float(x.scale / y.scale)))
+    below = tables.requantize(values, *quantize_multiplier(float(x.scale * slope / y.scale)))
+    return tables.saturate(np.where(values >= 0, above, below) + y.zero_point)
+
+
+def _quantize_table(op, x, y):
+    """Requantize in quantize.cc: the factor in double."""
+    pair = quantize_multiplier(float(x.scale) / float(y.scale))
+    return tables.saturate(tables.requantize(tables.INPUTS - x.zero_point, *pair) + y.zero_point)
+
+
+def _hard_swish_table(op, x, y):
+    """HardSwishPrepare: multipliers of 16 bits."""
+    fine = np.float32(1 / 128) * x.scale
+    pairs = []
+    for scale in (y.scale, np.float32(3 / 32768)):
+        multiplier, exponent = quantize_multiplier(float(fine / scale))
+        pairs.append((32767 if multiplier >= (1 << 31) - (1 << 15) else (multiplier + (1 << 15)) >> 16, exponent))
+    _expect(-15 <= pairs[0][1] <= 0, f"expected an output scale above {fine}, got {y.scale}")
+    _expect(-15 <= pairs[1][1] <= 15, f"an input scale of {x.scale} is out of reach")
+    return tables.hard_swish(x.zero_point, y.zero_point, *pairs)
+
+
+_TABLES = {
+    "RELU": _bounded_table,
+    "RELU6": _bounded_table,
+    "RELU_N1_TO_1": _bounded_table,
+    "RELU_0_TO_1": _bounded_table,
+    "LEAKY_RELU": _leaky_table,
+    "QUANTIZE": _quantize_table,
+    "HARD_SWISH": _hard_swish_table,
+    "LOGISTIC": lambda op, x, y: tables.real_function(tables.logistic, x, y),
+    "TANH": lambda op, x, y: tables.real_function(tables.tanh, x, y),
+}
 
 
 def pad_amounts(graph, op):
@@ -433,7 +565,7 @@ def _pad(graph, op):
     return Lowered("PAD", [op.inputs[0]], op.output, sides + [value])
 
 
-def _average_pool_2d(graph, op):
+def _pool_2d(graph, op):
     _arity(op, 1)
     x = _activation(graph, op.inputs[0], "input")
     y = _activation(graph, op.output, "output")
@@ -451,17 +583,34 @@ def _average_pool_2d(graph, op):
     return Lowered(op.kind, [op.inputs[0]], op.output, args)
 
 
+def reduced_axes(graph, op):
+    """The axes that MEAN or REDUCE_MAX goes over, counted from the last: -1 the channels."""
+    if "axes" in op.options:
+        return op.options["axes"]
+    axes = _constant(graph, op.inputs[1], "int32", "axes")
+    rank = len(graph.tensors[op.inputs[0]].shape)
+    values = {int(a) for a in axes.data.reshape(-1)}
+    _expect(all(-rank <= a < rank for a in values), f"axes {sorted(values)} of {rank} dimensions")
+    return {a - rank if a >= 0 else a for a in values}
+
+
+def _over_height_and_width(graph, op):
+    """Raise Unsupported unless just height and width go; sizes of 1 may stay or go."""
+    x = graph.tensors[op.inputs[0]]
+    values = reduced_axes(graph, op)
+    sizes = dict(zip((-3, -2, -1), x.hwc, strict=True))
+    reduced = {axis for axis in values if sizes.get(axis, 1) > 1}
+    _expect(
+        bool(values) and min(values) >= -3 and reduced == {axis for axis in (-3, -2) if sizes[axis] > 1},
+        f"{op.kind} over axes {sorted(values)} of shape {list(x.shape)}: expected all but batch and channels",
+    )
+
+
 def _mean(graph, op):
     _arity(op, 2)
     x = _activation(graph, op.inputs[0], "input")
     y = _activation(graph, op.output, "output")
-    axes = _constant(graph, op.inputs[1], "int32", "axes")
-    rank = len(x.shape)
-    values = {int(a) % rank if -rank <= a < rank else int(a) for a in axes.data.reshape(-1)}
-    _expect(
-        rank >= 3 and values == set(range(1, rank - 1)),
-        f"mean over axes {sorted(values)} of shape {list(x.shape)}: expected all but batch and channels",
-    )
+    _over_height_and_width(graph, op)
     h, w, c = x.hwc
     _expect(y.elements == c, f"output {y.name!r} has shape {list(y.shape)}, expected {c} values")
     multiplier, shift = quantize_multiplier(float(x.scale) / float(y.scale))
@@ -504,47 +653,147 @@ def _softmax(graph, op):
     return Lowered(op.kind, [op.inputs[0]], op.output, [multiplier, left_shift, -math.floor(radius)])
 
 
+def _reduce_max(graph, op):
+    """The largest over height and width: a pool with one window."""
+    _arity(op, 2)
+    x = _activation(graph, op.inputs[0], "input")
+    y = _activation(graph, op.output, "output")
+    _same_quantisation(x, y)
+    _over_height_and_width(graph, op)
+    _expect(y.elements == x.hwc[2], f"output {y.name!r} has shape {list(y.shape)}, expected {x.hwc[2]} values")
+    h, w, _ = x.hwc
+    _expect(h * w <= 1 << 23, f"expected a maximum of at most 2**23 values, got {h * w}")
+    return Lowered("MAX_POOL_2D", [op.inputs[0]], op.output, [1, 1, 0, 0, 0, 0, h, w, _Q_MIN, _Q_MAX])
+
+
+def concatenation_axis(graph, op):
+    """The axis of CONCATENATION counted from the last: -1 channels, -2 width, -3 height."""
+    rank = len(graph.tensors[op.output].shape)
+    axis = op.options["Axis"]
+    _expect(-rank <= axis < rank, f"concatenation along axis {axis} of {rank}")
+    axis = axis - rank if axis >= 0 else axis
+    _expect(axis > -rank and axis >= -3, f"concatenation along axis {rank + axis} of {rank}, the batch")
+    return axis
+
+
 def _concatenation(graph, op):
     _expect(len(op.inputs) >= 1 and len(op.outputs) == 1, "expected inputs and one output")
     _expect(len(op.inputs) <= 4, f"expected at most 4 inputs, got {len(op.inputs)}")
     y = _activation(graph, op.output, "output")
-    rank = len(y.shape)
-    axis = op.options["Axis"]
-    _expect(
-        axis in (-1, rank - 1),
-        f"concatenation along axis {axis} of {rank}: expected the channels (last)",
-    )
+    axis = concatenation_axis(graph, op)
     _expect(
         op.options["activation"] == "NONE",
         f"fused activation {op.options['activation']} is not supported",
     )
-    channels = 0
+    total = 0
     for index in op.inputs:
         x = _activation(graph, index, "input")
         _same_quantisation(x, y)
-        _expect(
-            x.hwc[:2] == y.hwc[:2],
-            f"input {x.name!r} of shape {list(x.shape)} does not fit {list(y.shape)}",
-        )
-        channels += x.hwc[2]
-    _expect(channels == y.hwc[2], f"{channels} channels into {y.hwc[2]}")
+        sizes, expected = list(x.hwc), list(y.hwc)
+        total += sizes[axis]
+        sizes[axis] = expected[axis]
+        _expect(sizes == expected, f"input {x.name!r} of shape {list(x.shape)} does not fit {list(y.shape)}")
+    _expect(total == y.hwc[axis], f"{total} along axis {axis} into {y.hwc[axis]}")
     return Lowered(op.kind, list(op.inputs), op.output, [])
+
+
+def _integers(graph, op, which, role, count):
+    """A constant input of `count` integers as a list."""
+    tensor = graph.tensors[op.inputs[which]]
+    _expect(
+        op.inputs[which] >= 0 and tensor.is_constant and tensor.dtype in ("int32", "int64"),
+        f"{role} {tensor.name!r}: expected constant integers",
+    )
+    _expect(tensor.elements == count, f"{role} {tensor.name!r}: expected {count} integers, got {tensor.elements}")
+    return [int(n) for n in tensor.data.reshape(-1)]
+
+
+def _strided_slice(graph, op, places):
+    options = op.options
+    _expect(
+        not options["EllipsisMask"] and not options["NewAxisMask"],
+        "an ellipsis or a new axis in the slice is not supported",
+    )
+    rank = places.ndim
+    begin, end, stride = (_integers(graph, op, i, "slice", rank) for i in (1, 2, 3))
+    index = []
+    for axis in range(rank):
+        bit = 1 << axis
+        _expect(stride[axis] != 0, "expected strides other than 0")
+        if options["ShrinkAxisMask"] & bit:
+            size = places.shape[axis]
+            _expect(-size <= begin[axis] < size, f"the slice takes element {begin[axis]} of {size}")
+            index.append(begin[axis])
+            continue
+        first = None if options["BeginMask"] & bit else begin[axis]
+        last = None if options["EndMask"] & bit else end[axis]
+        if last is not None and options["Offset"]:
+            last += begin[axis]
+        index.append(slice(first, last, stride[axis]))
+    return places[tuple(index)]
+
+
+def _slice(graph, op, places):
+    begin, sizes = (_integers(graph, op, i, "slice", places.ndim) for i in (1, 2))
+    index = []
+    for first, size, whole in zip(begin, sizes, places.shape, strict=True):
+        last = whole if size == -1 else first + size
+        _expect(0 <= first <= last <= whole, f"the slice takes elements {first} to {last} of {whole}")
+        index.append(slice(first, last))
+    return places[tuple(index)]
+
+
+def _transpose(graph, op, places):
+    order = _integers(graph, op, 1, "permutation", places.ndim)
+    _expect(sorted(order) == list(range(places.ndim)), f"permutation {order} of {places.ndim} dimensions")
+    return places.transpose(order)
+
+
+_VIEWS = {"STRIDED_SLICE": (_strided_slice, 4), "SLICE": (_slice, 3), "TRANSPOSE": (_transpose, 2)}
+
+
+def _strided_copy(graph, op):
+    """STRIDED_SLICE, SLICE and TRANSPOSE: a copy that moves by one step a row, column, channel."""
+    view, inputs = _VIEWS[op.kind]
+    _arity(op, inputs)
+    x = _activation(graph, op.inputs[0], "input")
+    y = _activation(graph, op.output, "output")
+    _same_quantisation(x, y)
+    places = view(graph, op, np.arange(x.elements).reshape(x.shape))
+    _expect(places.size == y.elements, f"{places.size} values into {y.elements} of {y.name!r}")
+    places = places.reshape(y.hwc)
+    base = int(places[0, 0, 0])
+    nexts = (places[1:, 0, 0], places[0, 1:, 0], places[0, 0, 1:])
+    steps = [int(line[0]) - base if line.size else 0 for line in nexts]
+    rows, columns, channels = np.ogrid[tuple(slice(n) for n in y.hwc)]
+    even = base + rows * steps[0] + columns * steps[1] + channels * steps[2]
+    _expect((even == places).all(), f"from {list(x.shape)} to {list(y.shape)} in no even steps")
+    if places.size == x.elements and (places.reshape(-1) == np.arange(x.elements)).all():
+        return Lowered("RESHAPE", [op.inputs[0]], op.output, [])
+    return Lowered("STRIDED_COPY", [op.inputs[0]], op.output, [base, *steps, ORIGINS[op.kind]])
 
 
 _LOWER = {
     "CONV_2D": _conv_2d,
     "DEPTHWISE_CONV_2D": _depthwise_conv_2d,
     "FULLY_CONNECTED": _fully_connected,
-    "ADD": _add,
+    "ADD": _arithmetic,
+    "SUB": _arithmetic,
+    "MUL": _arithmetic,
+    "PRELU": _arithmetic,
     "PAD": _pad,
     "PADV2": _pad,
-    "AVERAGE_POOL_2D": _average_pool_2d,
+    "AVERAGE_POOL_2D": _pool_2d,
+    "MAX_POOL_2D": _pool_2d,
     "MEAN": _mean,
+    "REDUCE_MAX": _reduce_max,
     "RESHAPE": _reshape,
     "SQUEEZE": _reshape,
     "EXPAND_DIMS": _reshape,
     "SOFTMAX": _softmax,
     "CONCATENATION": _concatenation,
+    **dict.fromkeys(_TABLES, _function),
+    **dict.fromkeys(_VIEWS, _strided_copy),
 }
 
 

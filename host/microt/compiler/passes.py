@@ -3,35 +3,22 @@
 
 import numpy as np
 
-from .graph import remove_dead
-from .params import Unsupported, pad_amounts, quantize_multiplier
+from . import tables
+from .graph import Op, Tensor, remove_dead
+from .params import Unsupported, concatenation_axis, pad_amounts, quantize_multiplier, reduced_axes
 
 _RESHAPES = ("RESHAPE", "SQUEEZE", "EXPAND_DIMS")
 _CONVOLUTIONS = ("CONV_2D", "DEPTHWISE_CONV_2D")
-
-
-def _requantize(values, multiplier, shift, zero_in, zero_out):
-    """TensorFlow Lite's Requantize to int8 of an array of integers (double rounding)."""
-    out = []
-    for value in values:
-        x = (int(value) - zero_in) << max(shift, 0)
-        product = x * multiplier
-        nudge = (1 << 30) if product >= 0 else 1 - (1 << 30)
-        high = int(abs(product + nudge) >> 31) * (1 if product + nudge >= 0 else -1)
-        right = max(-shift, 0)
-        mask = (1 << right) - 1
-        remainder = high & mask
-        threshold = (mask >> 1) + (1 if high < 0 else 0)
-        y = (high >> right) + (1 if remainder > threshold else 0) + zero_out
-        out.append(min(max(y, -128), 127))
-    return np.array(out, np.int8)
+# operators whose constants count the dimensions of their input
+_RANKED = ("PAD", "PADV2", "STRIDED_SLICE", "SLICE", "TRANSPOSE")
 
 
 def _pixel_table(x, y):
     """int8 input for each uint8 value, when QUANTIZE takes tensor `x` (uint8) to `y` (int8)."""
     real = float(x.scale) / float(y.scale)
     multiplier, shift = quantize_multiplier(real)
-    return _requantize(np.arange(256), multiplier, shift, x.zero_point, y.zero_point)
+    values = tables.requantize(np.arange(256) - x.zero_point, multiplier, shift)
+    return tables.saturate(values + y.zero_point)
 
 
 def fix_shapes(graph):
@@ -112,6 +99,7 @@ def drop_reshapes(graph, exits):
         except ValueError:
             continue
         readers = graph.readers(op.output)
+        same = same and (len(x.shape) == len(y.shape) or not any(r.kind in _RANKED for r in readers))
         flatten = bool(readers) and op.output not in exits and all(r.kind == "FULLY_CONNECTED" for r in readers)
         if not (same or flatten):
             continue
@@ -165,10 +153,152 @@ def fold_pads(graph, exits):
         graph.ops.remove(op)
 
 
+def fold_dilations(graph, exits):
+    """Make SPACE_TO_BATCH_ND, a VALID convolution of stride 1, BATCH_TO_SPACE_ND one dilated
+    convolution again, as Keras wrote it. Exact: each output is the same sum; the padding holds
+    the zero point, and the kernels skip positions outside."""
+    for last in [op for op in graph.ops if op.kind == "BATCH_TO_SPACE_ND"]:
+        conv = graph.writer(last.inputs[0])
+        first = graph.writer(conv.inputs[0]) if conv and conv.inputs[0] >= 0 else None
+        if conv is None or conv.kind not in _CONVOLUTIONS or first is None or first.kind != "SPACE_TO_BATCH_ND":
+            continue
+        inner = {first.output, conv.output}
+        if inner & {*exits, *graph.outputs} or any(len(graph.readers(t)) != 1 for t in inner):
+            continue
+        found = _dilated(graph, first, conv, last)
+        if found is None:
+            continue
+        conv.options = {**conv.options, **found}
+        conv.inputs[0] = first.inputs[0]
+        conv.outputs = [last.output]
+        graph.ops.remove(first)
+        graph.ops.remove(last)
+
+
+def _same_values(graph, *indices):
+    """True if one quantisation holds for all these tensors."""
+    tensors = [graph.tensors[i] for i in indices]
+    return all(
+        len(t.scales) == 1 and t.scale == tensors[0].scale and t.zero_point == tensors[0].zero_point for t in tensors
+    )
+
+
+def _dilated(graph, first, conv, last):
+    """The options of the one convolution, or None where the three are something else."""
+    if len(first.inputs) != 3 or len(last.inputs) != 3 or min(first.inputs + last.inputs + conv.inputs[:2]) < 0:
+        return None
+    constants = [graph.tensors[i] for i in first.inputs[1:] + last.inputs[1:]]
+    shapes = [(2,), (2, 2), (2,), (2, 2)]
+    if any(t.dtype != "int32" or not t.is_constant or t.shape != s for t, s in zip(constants, shapes, strict=True)):
+        return None
+    block, pads, again, crops = (t.data.astype(np.int64) for t in constants)
+    x, y = graph.tensors[first.inputs[0]], graph.tensors[last.output]
+    filters = graph.tensors[conv.inputs[1]].shape
+    options = conv.options
+    plain = all(options[n] == 1 for n in ("StrideH", "StrideW", "DilationHFactor", "DilationWFactor"))
+    if not (plain and options["Padding"] == "VALID" and "pads" not in options and len(filters) == 4):
+        return None
+    if len(x.shape) != 4 or len(y.shape) != 4 or (block != again).any() or (block < 1).any():
+        return None
+    if not (_same_values(graph, first.inputs[0], first.output) and _same_values(graph, conv.output, last.output)):
+        return None
+    sides = []
+    for axis in (0, 1):
+        extent = (filters[1 + axis] - 1) * int(block[axis]) + 1
+        before = int(pads[axis, 0] - crops[axis, 0])
+        # what the output's size asks for
+        after = y.shape[1 + axis] - 1 + extent - x.shape[1 + axis] - before
+        whole = x.shape[1 + axis] + int(pads[axis].sum()) - int(crops[axis].sum())
+        if not (0 <= before < extent and 0 <= after < extent) or y.shape[1 + axis] > whole:
+            return None
+        sides.append((before, after))
+    (top, bottom), (left, right) = sides
+    return {"DilationHFactor": int(block[0]), "DilationWFactor": int(block[1]), "pads": (top, left, bottom, right)}
+
+
+def _like(graph, source, name, shape):
+    """A new activation with the quantisation of tensor `source`; its index."""
+    tensor = graph.tensors[source]
+    graph.tensors.append(Tensor(name, tuple(shape), tensor.dtype, tensor.scales, tensor.zero_points))
+    return len(graph.tensors) - 1
+
+
+def _integers(graph, name, values):
+    data = np.array(values, np.int32)
+    graph.tensors.append(Tensor(name, data.shape, "int32", data=data))
+    return len(graph.tensors) - 1
+
+
+def split_concatenations(graph):
+    """Join more than four tensors in several steps: an operator takes four."""
+    for op in [op for op in graph.ops if op.kind == "CONCATENATION" and len(op.inputs) > 4]:
+        y = graph.tensors[op.output]
+        try:
+            axis = concatenation_axis(graph, op)
+        except Unsupported:
+            continue
+        shapes = [graph.tensors[i].shape for i in op.inputs if i >= 0]
+        if len(shapes) != len(op.inputs) or any(len(shape) != len(y.shape) for shape in shapes):
+            continue
+        while len(op.inputs) > 4:
+            shape = list(y.shape)
+            shape[axis] = sum(graph.tensors[i].shape[axis] for i in op.inputs[:4])
+            part = _like(graph, op.output, f"{y.name}:{len(op.inputs)}", shape)
+            before = Op("CONCATENATION", op.inputs[:4], [part], dict(op.options), op.layer)
+            graph.ops.insert(graph.ops.index(op), before)
+            op.inputs = [part, *op.inputs[4:]]
+
+
+def count_axes_from_the_last(graph):
+    """Note the axes of MEAN and REDUCE_MAX as -3 (height), -2 and -1 in the option `axes`, which
+    stays true when a RESHAPE before them is dropped."""
+    for op in graph.ops:
+        if op.kind in ("MEAN", "REDUCE_MAX") and len(op.inputs) == 2 and min(op.inputs) >= 0:
+            try:
+                op.options = {**op.options, "axes": reduced_axes(graph, op)}
+            except Unsupported:
+                continue
+
+
+def mean_over_height_and_width(graph):
+    """Write a MEAN over other axes of one picture as a TRANSPOSE that brings them to the front, a
+    MEAN over height and width, and the RESHAPEs between. Exact: the same sums."""
+    for op in [op for op in graph.ops if op.kind == "MEAN" and "axes" in op.options]:
+        x, y = graph.tensors[op.inputs[0]], graph.tensors[op.output]
+        rank = len(x.shape)
+        axes = {rank + a for a in op.options["axes"]}
+        inner = set(range(1, rank))
+        if not 2 <= rank <= 4 or x.shape[0] != 1 or not axes <= inner or not axes or axes == inner - {rank - 1}:
+            continue
+        kept = sorted(inner - axes)
+        order = [0, *sorted(axes), *kept]
+        moved = tuple(x.shape[i] for i in order)
+        count = int(np.prod([x.shape[i] for i in axes]))
+        rows = x.shape[min(axes)]
+        at = graph.ops.index(op)
+        source = op.inputs[0]
+        steps = []
+        if order != list(range(rank)):
+            turned = _like(graph, source, f"{y.name}:turned", moved)
+            permutation = _integers(graph, f"{y.name}:order", order)
+            steps.append(Op("TRANSPOSE", [source, permutation], [turned], {}, op.layer))
+            source = turned
+        block = _like(graph, source, f"{y.name}:rows", (1, rows, count // rows, x.elements // count))
+        mean = _like(graph, op.output, f"{y.name}:mean", (1, 1, 1, x.elements // count))
+        axes_of = _integers(graph, f"{y.name}:axes", [1, 2])
+        steps.append(Op("RESHAPE", [source], [block], {}, op.layer))
+        steps.append(Op("MEAN", [block, axes_of], [mean], {"axes": {-3, -2}}, op.layer))
+        steps.append(Op("RESHAPE", [mean], [op.output], {}, op.layer))
+        graph.ops[at : at + 1] = steps
+
+
 def simplify(graph, exits):
     """Every pass, for the tensors `exits` (indices). Returns (exits, names): the indices that
     hold the same values now, and the name that each one goes by."""
     names = [graph.tensors[e].name for e in exits]
+    count_axes_from_the_last(graph)
+    mean_over_height_and_width(graph)
+    split_concatenations(graph)
     alias = drop_reshapes(graph, exits)
 
     def resolve(tensor):
@@ -178,5 +308,6 @@ def simplify(graph, exits):
 
     exits = [resolve(e) for e in exits]
     remove_dead(graph, exits)
+    fold_dilations(graph, exits)
     fold_pads(graph, exits)
     return exits, names

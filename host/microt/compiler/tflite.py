@@ -55,7 +55,15 @@ _OPTIONS = {
     ),
     "FULLY_CONNECTED": ("FullyConnectedOptions", "WeightsFormat"),
     "ADD": ("AddOptions", ""),
+    "SUB": ("SubOptions", ""),
+    "MUL": ("MulOptions", ""),
     "AVERAGE_POOL_2D": ("Pool2DOptions", "Padding StrideH StrideW FilterHeight FilterWidth"),
+    "MAX_POOL_2D": ("Pool2DOptions", "Padding StrideH StrideW FilterHeight FilterWidth"),
+    "LEAKY_RELU": ("LeakyReluOptions", "Alpha"),
+    "STRIDED_SLICE": (
+        "StridedSliceOptions",
+        "BeginMask EndMask EllipsisMask NewAxisMask ShrinkAxisMask Offset",
+    ),
     "MEAN": ("ReducerOptions", "KeepDims"),
     "SOFTMAX": ("SoftmaxOptions", "Beta"),
     "CONCATENATION": ("ConcatenationOptions", "Axis"),
@@ -65,7 +73,10 @@ _FUSED = {
     "DEPTHWISE_CONV_2D",
     "FULLY_CONNECTED",
     "ADD",
+    "SUB",
+    "MUL",
     "AVERAGE_POOL_2D",
+    "MAX_POOL_2D",
     "CONCATENATION",
 }
 

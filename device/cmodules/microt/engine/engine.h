@@ -49,7 +49,19 @@ enum {
     MICROT_RESHAPE = 8,
     MICROT_SOFTMAX = 9,
     MICROT_CONCATENATION = 10,
+    MICROT_MAX_POOL_2D = 11,
+    MICROT_LOOKUP = 12,
+    MICROT_ARITHMETIC = 13,
+    MICROT_STRIDED_COPY = 14,
     MICROT_OPCODES // one past the last
+};
+
+// Kinds of MICROT_ARITHMETIC, the file's numbers.
+enum {
+    MICROT_KIND_ADD = 0,
+    MICROT_KIND_SUB = 1,
+    MICROT_KIND_MUL = 2,
+    MICROT_KIND_PRELU = 3,
 };
 
 // An activation tensor, int8, (h, w, c) with c fastest; real value = scale * (q - zero_point).
@@ -91,8 +103,6 @@ typedef struct _microt_model_t {
     uint16_t target; // 0 generic, 1 m0, 2 dsp, 3 mve
     uint16_t input; // index of the input tensor
     uint32_t arena_size; // bytes, scratch included
-    uint32_t scratch_offset; // in the arena
-    uint32_t scratch_size;
     uint16_t tensor_count;
     uint16_t op_count;
     uint16_t exit_count;

@@ -19,6 +19,8 @@ typedef struct _microt_op_t {
     const uint8_t *bias; // i32[channels]
     const uint8_t *requant; // i32[channels][2] {multiplier, shift}
     uint32_t args_size, weights_size, bias_size, requant_size; // bytes
+    uint8_t layout; // of the weights
+    uint32_t scratch, scratch_size; // the kernel's own bytes in the arena: offset, a multiple of 16
 } microt_op_t;
 
 // A kernel reads op->in and writes op->out, all in the arena.
@@ -34,6 +36,10 @@ microt_kernel_t microt_ref_mean;
 microt_kernel_t microt_ref_reshape;
 microt_kernel_t microt_ref_softmax;
 microt_kernel_t microt_ref_concatenation;
+microt_kernel_t microt_ref_max_pool_2d;
+microt_kernel_t microt_ref_lookup;
+microt_kernel_t microt_ref_arithmetic;
+microt_kernel_t microt_ref_strided_copy;
 
 // Fills op from the record; checks nothing.
 void microt_load_op(const microt_model_t *model, unsigned index, microt_op_t *op);

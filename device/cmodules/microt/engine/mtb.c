@@ -26,9 +26,7 @@
 //     52  u32     arena bytes: all tensors and the kernels' scratch; below 2^30
 //     56  u16     input tensor
 //     58  u16     0
-//     60  u32     scratch offset in the arena, a multiple of 16; 0 when there is none
-//     64  u32     scratch bytes; the scratch overlaps no tensor that is alive while an op runs,
-//                 in effect: no tensor at all
+//     60  u32[2]  0
 //     68  u32[7][2]  section table {offset, bytes}: tensors, ops, exits, features, input,
 //                 strings, data
 //     124 u32     0
@@ -49,7 +47,8 @@
 //
 //     0   u8      opcode, see below
 //     1   u8      weight layout: 0 = TensorFlow Lite's own order
-//     2   u8      number of inputs: CONCATENATION 1 to 4, ADD 2, all others 1
+//     2   u8      number of inputs: CONCATENATION 1 to 4, ADD 2, ARITHMETIC 2 or (with a
+//                 constant) 1, all others 1
 //     3   u8      0
 //     4   u16[4]  input tensors; unused ones are 0xFFFF
 //     12  u16     output tensor
@@ -61,7 +60,9 @@
 //     48  u32     multiply-accumulates: CONV_2D, DEPTHWISE_CONV_2D and FULLY_CONNECTED count
 //                 output elements x taps (padding taps included); all others are 0
 //     52  u32     name: offset in the strings
-//     56  u32[2]  0
+//     56  u32     scratch: offset in the arena, a multiple of 16; 0 when there is none
+//     60  u32     scratch bytes: what the op's kernel in this layout needs beside the tensors; it
+//                 overlaps no tensor that is alive while the op runs
 //
 // Quantised values follow TensorFlow Lite's reference kernels bit for bit. A multiplier m and
 // a shift s scale an int32 x to M(x, m, s) in two roundings, as the TensorFlow Lite of this
@@ -106,15 +107,34 @@
 //                      along c (< 4096), in fixed point, see kernels/ref/softmax.c; the output's
 //                      scale is 1/256 and its zero point -128; left shift in [0, 30],
 //                      diff_min in [-31 * 2^26 / 2^left_shift, 0]
-//     10 CONCATENATION none: along c; h and w as the output's, the c of the inputs add up
+//     10 CONCATENATION none: along the one of c, w and h that adds up; the others are the output's
+//     11 MAX_POOL_2D   as AVERAGE_POOL_2D: the largest input in the window, clamped  (10)
+//     12 LOOKUP        the operator it stands for, TensorFlow Lite's number, 0 to 255  (1)
+//                      weights i8[256]: the output of each input value, from -128 upwards; the
+//                      shapes are the same. LOGISTIC, TANH, HARD_SWISH, RELU and its kin,
+//                      LEAKY_RELU, QUANTIZE, and arithmetic with one constant for all values
+//     13 ARITHMETIC    kind, left_shift, mult1, shift1, mult2, shift2, mult_out, shift_out,
+//                      act_min, act_max, constant, h, w, c, zero point                (15)
+//                      kind 0 ADD, 1 SUB: as opcode 4, for SUB the second term is subtracted
+//                      kind 2 MUL: M((x1 - z1) * (x2 - z2), mult_out, shift_out) + zo
+//                      kind 3 PRELU: M(x1 - z1, mult1, shift1) + zo where x1 >= z1, else as MUL
+//                      For MUL and PRELU left_shift is 0 and shifts are in [-31, 30]; multipliers
+//                      and shifts that a kind does not name are 0. constant is 0, or the number
+//                      (1 or 2) of the operand that is not a tensor but the weights i8[h][w][c] with
+//                      this zero point (else h, w, c and zero point are 0). Each
+//                      operand's h, w and c are the output's or 1: then its values are repeated
+//     14 STRIDED_COPY  base, step_h, step_w, step_c, the operator it stands for (as LOOKUP)   (5)
+//                      out(y, x, c) = in[base + y * step_h + x * step_w + c * step_c], all inside
+//                      the input: STRIDED_SLICE, SLICE, TRANSPOSE
 //
-// RESHAPE, PAD, AVERAGE_POOL_2D and CONCATENATION do not requantise: input and output have the
-// same scale (within one part in 10^5) and zero point.
+// RESHAPE, PAD, AVERAGE_POOL_2D, MAX_POOL_2D, CONCATENATION and STRIDED_COPY do not requantise:
+// input and output have the same scale (within one part in 10^5) and zero point.
 //
 // Windows: with k' = (kernel - 1) * dilation + 1, in both directions
 // out = floor((in + pad_before + pad_after - k') / stride) + 1, and each pad is below k'.
 // Strides, dilations, kernels and k' are 1 to 65535. One sum has at most 65535 products in CONV_2D,
-// FULLY_CONNECTED and DEPTHWISE_CONV_2D, at most 2^23 terms in AVERAGE_POOL_2D and MEAN.
+// FULLY_CONNECTED and DEPTHWISE_CONV_2D, at most 2^23 terms in AVERAGE_POOL_2D, MAX_POOL_2D
+// and MEAN.
 //
 // Exit, 32 bytes
 //
@@ -136,7 +156,8 @@
 // the last op that reads it; embeddings of exits stay alive to the end of the file's ops.
 // A tensor that no op reads and that is no embedding is alive during the op that writes it.
 // Tensors alive at the same time do not overlap in the arena, with one exception: the output of
-// RESHAPE and ADD may have the very offset of an input (for ADD either one) not needed later.
+// RESHAPE, ADD, LOOKUP and ARITHMETIC may have the very offset of an input (ADD and ARITHMETIC:
+// either one) of the output's size that is not needed later.
 //
 // Feature, 48 bytes, one for each exit, or none at all (the section is empty)
 //
@@ -328,8 +349,6 @@ static bool check_header(decoder_t *d, size_t size) {
     m->exit_count = microt_u16(f + 50);
     m->arena_size = microt_u32(f + 52);
     m->input = microt_u16(f + 56);
-    m->scratch_offset = microt_u32(f + 60);
-    m->scratch_size = microt_u32(f + 64);
     if (m->target > 3) {
         return fail(d, "header: expected target 0 to 3, got #", m->target, 0, 0);
     }
@@ -339,14 +358,8 @@ static bool check_header(decoder_t *d, size_t size) {
     if (!between(m->arena_size, 1, MAX_ARENA)) {
         return fail(d, "header: expected an arena of 1 to # bytes, got #", MAX_ARENA, m->arena_size, 0);
     }
-    if (microt_u16(f + 58) != 0 || microt_u32(f + 124) != 0) {
+    if (microt_u16(f + 58) != 0 || !zeros(f + 60, 8) || microt_u32(f + 124) != 0) {
         return fail(d, "header: reserved fields are not zero", 0, 0, 0);
-    }
-    if (m->scratch_size == 0 ? m->scratch_offset != 0
-        : (m->scratch_offset & 15) != 0 || m->scratch_offset > m->arena_size
-        || m->scratch_size > m->arena_size - m->scratch_offset) {
-        return fail(d, "header: scratch of # bytes at # does not fit an arena of # bytes",
-            m->scratch_size, m->scratch_offset, m->arena_size);
     }
     return true;
 }
@@ -444,10 +457,6 @@ static bool check_tensors(decoder_t *d) {
         if (microt_u32(r + 24) >= m->strings_size) {
             return fail(d, "tensor #: its name is at # of # bytes of strings", i, microt_u32(r + 24),
                 m->strings_size);
-        }
-        if (m->scratch_size > 0
-            && overlap(t.offset, elements(&t), m->scratch_offset, m->scratch_size)) {
-            return fail(d, "tensor #: it overlaps the scratch at #", i, m->scratch_offset, 0);
         }
     }
     if (m->input >= m->tensor_count) {
@@ -612,7 +621,7 @@ static bool check_pad(decoder_t *d, unsigned index, const microt_op_t *op) {
     return check_same_scale(d, index, in, out);
 }
 
-static bool check_average_pool(decoder_t *d, unsigned index, const microt_op_t *op) {
+static bool check_pool(decoder_t *d, unsigned index, const microt_op_t *op) {
     const microt_tensor_t *in = &op->in[0];
     const microt_tensor_t *out = &op->out;
     int32_t a[10];
@@ -665,43 +674,155 @@ static bool check_softmax(decoder_t *d, unsigned index, const microt_op_t *op) {
 
 static bool check_concatenation(decoder_t *d, unsigned index, const microt_op_t *op) {
     const microt_tensor_t *out = &op->out;
-    int64_t channels = 0;
+    const bool along_c = op->in[0].c != out->c || op->inputs == 1;
+    const bool along_w = !along_c && op->in[0].w != out->w;
+    int64_t sum = 0;
     for (unsigned i = 0; i < op->inputs; i++) {
         const microt_tensor_t *in = &op->in[i];
-        if (in->h != out->h || in->w != out->w) {
-            return fail(d, "op #: input # does not have the output's h and w", index, i, 0);
+        if ((!along_c && in->c != out->c) || (!along_w && in->w != out->w)
+            || ((along_c || along_w) && in->h != out->h)) {
+            return fail(d, "op #: input # does not have the output's sizes beside the one that adds up", index, i, 0);
         }
         if (!check_same_scale(d, index, in, out)) {
             return false;
         }
-        channels += in->c;
+        sum += along_c ? in->c : along_w ? in->w : in->h;
     }
-    if (channels != out->c) {
-        return fail(d, "op #: its inputs have # channels, its output #", index, channels, out->c);
+    if (sum != (along_c ? out->c : along_w ? out->w : out->h)) {
+        return fail(d, "op #: its inputs have # channels, columns or rows together, its output others", index, sum, 0);
     }
     return true;
 }
 
+static bool check_same_shape(decoder_t *d, unsigned index, const microt_op_t *op) {
+    const microt_tensor_t *in = &op->in[0];
+    const microt_tensor_t *out = &op->out;
+    if (in->h != out->h || in->w != out->w || in->c != out->c) {
+        return fail(d, "op #: input # does not have the output's shape", index, 0, 0);
+    }
+    return true;
+}
+
+// The number of the operator that an op stands for.
+static bool check_origin(decoder_t *d, unsigned index, int32_t origin) {
+    if (!between(origin, 0, 255)) {
+        return fail(d, "op #: expected an operator's number of 0 to 255, got #", index, origin, 0);
+    }
+    return true;
+}
+
+static bool check_lookup(decoder_t *d, unsigned index, const microt_op_t *op) {
+    if (op->weights_size != 256) {
+        return fail(d, "op #: expected # bytes of weights, got #", index, 256, op->weights_size);
+    }
+    return check_same_shape(d, index, op) && check_origin(d, index, microt_i32(op->args));
+}
+
+static bool check_operand(decoder_t *d, unsigned index, const microt_tensor_t *in, const microt_tensor_t *out) {
+    if ((in->h != 1 && in->h != out->h) || (in->w != 1 && in->w != out->w) || (in->c != 1 && in->c != out->c)) {
+        return fail(d, "op #: an operand's # channels or its h and w are neither 1 nor the output's (# channels)",
+            index, in->c, out->c);
+    }
+    return true;
+}
+
+static bool check_arithmetic(decoder_t *d, unsigned index, const microt_op_t *op) {
+    int32_t a[15];
+    microt_args(op, a, 15);
+    const int32_t kind = a[0];
+    const int32_t *constant = a + 10; // which, h, w, c, zero point
+    if (!between(kind, MICROT_KIND_ADD, MICROT_KIND_PRELU)) {
+        return fail(d, "op #: expected a kind of arithmetic of 0 to 3, got #", index, kind, 0);
+    }
+    const bool sum = kind == MICROT_KIND_ADD || kind == MICROT_KIND_SUB;
+    if (!between(a[1], 0, sum ? 20 : 0)) {
+        return fail(d, "op #: expected a left shift of 0 to #, got #", index, sum ? 20 : 0, a[1]);
+    }
+    if (!sum && ((kind == MICROT_KIND_MUL && (a[2] != 0 || a[3] != 0)) || a[4] != 0 || a[5] != 0)) {
+        return fail(d, "op #: multipliers that are not used are not zero", index, 0, 0);
+    }
+    for (unsigned i = 2; i < 8; i += 2) {
+        if (!check_multiplier(d, index, a[i], a[i + 1], sum ? 0 : 30)) {
+            return false;
+        }
+    }
+    if (op->inputs == 2 ? !between(constant[0], 0, 0) : !between(constant[0], 1, 2)) {
+        return fail(d, "op #: # inputs with operand # a constant", index, op->inputs, constant[0]);
+    }
+    if (op->inputs == 2) {
+        if (constant[1] != 0 || constant[2] != 0 || constant[3] != 0 || constant[4] != 0) {
+            return fail(d, "op #: no constant, but its shape and zero point are not zero", index, 0, 0);
+        }
+    } else {
+        const microt_tensor_t shape = {.h = constant[1], .w = constant[2], .c = constant[3]};
+        if (!check_operand(d, index, &shape, &op->out)) {
+            return false;
+        }
+        if (op->weights_size != elements(&shape)) {
+            return fail(d, "op #: expected # bytes of weights, got #", index, (int64_t)elements(&shape),
+                op->weights_size);
+        }
+        if (!between(constant[4], -128, 127)) {
+            return fail(d, "op #: expected a zero point of -128 to 127, got #", index, constant[4], 0);
+        }
+    }
+    for (unsigned i = 0; i < op->inputs; i++) {
+        if (!check_operand(d, index, &op->in[i], &op->out)) {
+            return false;
+        }
+    }
+    return check_clamp(d, index, a[8], a[9]);
+}
+
+static bool check_strided_copy(decoder_t *d, unsigned index, const microt_op_t *op) {
+    const int64_t sizes[3] = {op->out.h, op->out.w, op->out.c};
+    int32_t a[5];
+    microt_args(op, a, 5);
+    int64_t low = a[0], high = a[0];
+    for (unsigned i = 0; i < 3; i++) {
+        const int64_t reach = (sizes[i] - 1) * a[1 + i];
+        low += reach < 0 ? reach : 0;
+        high += reach > 0 ? reach : 0;
+    }
+    if (low < 0 || high >= (int64_t)elements(&op->in[0])) {
+        return fail(d, "op #: it copies from # to #, not inside its input", index, low, high);
+    }
+    return check_same_scale(d, index, &op->in[0], &op->out) && check_origin(d, index, a[4]);
+}
+
+// True if the weights of an opcode may lie in this layout. One line a target's layouts.
+static bool layout_is_known(unsigned target, unsigned code, unsigned layout) {
+    (void)target;
+    (void)code;
+    return layout == 0;
+}
+
 // What is common to all operators: opcode, tensors, where the constants lie.
 static bool check_op_record(decoder_t *d, unsigned index) {
-    // number of args by opcode; whether it has weights
-    static const uint8_t args[MICROT_OPCODES] = {0, 12, 13, 3, 9, 7, 10, 2, 0, 3, 0};
+    // number of args by opcode
+    static const uint8_t args[MICROT_OPCODES] = {0, 12, 13, 3, 9, 7, 10, 2, 0, 3, 0, 10, 1, 15, 5};
     const microt_model_t *m = d->model;
     const uint8_t *r = m->ops + OP_SIZE * index;
     unsigned code = r[0];
     if (!between(code, 1, MICROT_OPCODES - 1)) {
         return fail(d, "op #: expected an opcode of 1 to #, got #", index, MICROT_OPCODES - 1, code);
     }
-    if (r[1] != 0) {
+    if (!layout_is_known(m->target, code, r[1])) {
         return fail(d, "op #: expected weight layout 0, got #", index, r[1], 0);
     }
     unsigned least = code == MICROT_ADD ? 2 : 1;
-    unsigned most = code == MICROT_CONCATENATION ? MICROT_MAX_INPUTS : least;
+    unsigned most = code == MICROT_CONCATENATION ? MICROT_MAX_INPUTS : code == MICROT_ARITHMETIC ? 2 : least;
     if (!between(r[2], least, most)) {
         return fail(d, "op #: expected # inputs, got #", index, least, r[2]);
     }
-    if (r[3] != 0 || !zeros(r + 56, 8)) {
+    if (r[3] != 0) {
         return fail(d, "op #: reserved fields are not zero", index, 0, 0);
+    }
+    const uint32_t scratch = microt_u32(r + 56), scratch_size = microt_u32(r + 60);
+    if (scratch_size == 0 ? scratch != 0
+        : (scratch & 15) != 0 || scratch > m->arena_size || scratch_size > m->arena_size - scratch) {
+        return fail(d, "op #: scratch of # bytes at # is not inside the arena or not at a multiple of 16", index,
+            scratch_size, scratch);
     }
     for (unsigned i = 0; i < MICROT_MAX_INPUTS; i++) {
         unsigned t = microt_u16(r + 4 + 2 * i);
@@ -717,10 +838,11 @@ static bool check_op_record(decoder_t *d, unsigned index) {
         return fail(d, "op #: it belongs to the branch of exit # of #", index, branch, m->exit_count);
     }
     bool constants = code <= MICROT_FULLY_CONNECTED;
+    bool table = code == MICROT_LOOKUP || (code == MICROT_ARITHMETIC && r[2] == 1);
     for (unsigned i = 0; i < 4; i++) {
         uint32_t offset = microt_u32(r + 16 + 8 * i);
         uint32_t size = microt_u32(r + 20 + 8 * i);
-        bool wanted = i == 0 ? args[code] != 0 : constants;
+        bool wanted = i == 0 ? args[code] != 0 : constants || (i == 1 && table);
         if (!wanted ? offset != 0 || size != 0
             : !in_data(d, offset, size) || (i != 1 && (offset & 3) != 0)) {
             return fail(d, "op #: # bytes of constants at # are not in the data section or not at a multiple of 4",
@@ -766,7 +888,8 @@ static bool check_ops(decoder_t *d) {
                 good = check_pad(d, i, &op);
                 break;
             case MICROT_AVERAGE_POOL_2D:
-                good = check_average_pool(d, i, &op);
+            case MICROT_MAX_POOL_2D:
+                good = check_pool(d, i, &op);
                 break;
             case MICROT_MEAN:
                 good = check_mean(d, i, &op);
@@ -779,6 +902,15 @@ static bool check_ops(decoder_t *d) {
                 break;
             case MICROT_CONCATENATION:
                 good = check_concatenation(d, i, &op);
+                break;
+            case MICROT_LOOKUP:
+                good = check_lookup(d, i, &op);
+                break;
+            case MICROT_ARITHMETIC:
+                good = check_arithmetic(d, i, &op);
+                break;
+            case MICROT_STRIDED_COPY:
+                good = check_strided_copy(d, i, &op);
                 break;
         }
         if (!good) {
@@ -929,18 +1061,27 @@ static bool in_place(const microt_model_t *m, unsigned input, unsigned output) {
     }
     unsigned op = first_op(m, output);
     unsigned code = microt_op_code(m, op);
-    return (code == MICROT_RESHAPE || code == MICROT_ADD) && op_reads(m, op, input)
-           && alive_to(m, input) == op
-           && microt_tensor(m, input).offset == microt_tensor(m, output).offset;
+    const microt_tensor_t in = microt_tensor(m, input), out = microt_tensor(m, output);
+    return (code == MICROT_RESHAPE || code == MICROT_ADD || code == MICROT_LOOKUP || code == MICROT_ARITHMETIC)
+           && op_reads(m, op, input) && alive_to(m, input) == op && in.offset == out.offset
+           && elements(&in) == elements(&out);
 }
 
-// No op writes over a tensor that a later op still reads, nor over its own inputs.
+// No op writes over a tensor that a later op still reads, nor over its own inputs; no scratch
+// lies over a tensor that is alive.
 static bool check_plan(decoder_t *d) {
     const microt_model_t *m = d->model;
     for (unsigned a = 0; a < m->tensor_count; a++) {
         const microt_tensor_t first = microt_tensor(m, a);
         const unsigned from = alive_from(m, a);
         const unsigned to = alive_to(m, a);
+        for (unsigned i = from; i <= to && i < m->op_count; i++) {
+            const uint8_t *r = m->ops + OP_SIZE * i;
+            const uint32_t scratch = microt_u32(r + 56), size = microt_u32(r + 60);
+            if (size > 0 && overlap(first.offset, elements(&first), scratch, size)) {
+                return fail(d, "plan: tensor # and the scratch of op # overlap at #", a, i, scratch);
+            }
+        }
         for (unsigned b = 0; b < a; b++) {
             const microt_tensor_t second = microt_tensor(m, b);
             if (overlap(first.offset, elements(&first), second.offset, elements(&second))

@@ -18,6 +18,10 @@ static microt_kernel_t *const kernels[MICROT_OPCODES] = {
     [MICROT_RESHAPE] = microt_ref_reshape,
     [MICROT_SOFTMAX] = microt_ref_softmax,
     [MICROT_CONCATENATION] = microt_ref_concatenation,
+    [MICROT_MAX_POOL_2D] = microt_ref_max_pool_2d,
+    [MICROT_LOOKUP] = microt_ref_lookup,
+    [MICROT_ARITHMETIC] = microt_ref_arithmetic,
+    [MICROT_STRIDED_COPY] = microt_ref_strided_copy,
 };
 
 static const uint8_t *op_record(const microt_model_t *model, unsigned index) {
@@ -60,6 +64,7 @@ uint32_t microt_op_macs(const microt_model_t *model, unsigned index) {
 void microt_load_op(const microt_model_t *model, unsigned index, microt_op_t *op) {
     const uint8_t *r = op_record(model, index);
     op->code = r[0];
+    op->layout = r[1];
     op->inputs = r[2];
     for (unsigned i = 0; i < op->inputs; i++) {
         op->in[i] = microt_tensor(model, microt_u16(r + 4 + 2 * i));
@@ -73,6 +78,8 @@ void microt_load_op(const microt_model_t *model, unsigned index, microt_op_t *op
     op->bias_size = microt_u32(r + 36);
     op->requant = model->file + microt_u32(r + 40);
     op->requant_size = microt_u32(r + 44);
+    op->scratch = microt_u32(r + 56);
+    op->scratch_size = microt_u32(r + 60);
 }
 
 int microt_begin(const microt_model_t *model, microt_run_t *run, uint8_t *arena, unsigned exit) {
