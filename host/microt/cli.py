@@ -355,13 +355,13 @@ def demo_command(data, board, output):
 
 @main.command()
 @click.argument("run", type=EXISTING)
-@click.option("-o", "--output", type=NEW, required=True, help=".png")
+@click.option("-o", "--output", type=NEW, required=True, help=".png or .html")
 @one_line_errors
 def report(run, output):
     """Draw a run's report again from its report.json and examples.npz.
 
     \b
-    microt report build/demo -o report.png
+    microt report build/demo -o report.html
     """
     from microt import report as drawing
 

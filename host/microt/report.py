@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: MIT
 """A run in words and as a picture: what was learned, what it costs, and example answers."""
 
+import base64
+import html
+import io
 import json
 from pathlib import Path
 
@@ -111,11 +114,13 @@ def describe(report):
 
 
 def draw_run(run, path):
-    """Draws a run folder's report.json and examples.npz to a picture.
+    """Draws a run folder's report.json and examples.npz: to a picture, or to a page for a path in .html.
 
-    ValueError when the folder holds no report.
+    ValueError when the folder holds no report, or the path is neither.
     """
-    run = Path(run)
+    run, path = Path(run), Path(path)
+    if path.suffix not in (".png", ".html"):
+        raise ValueError(f"{path}: expected a name that ends in .png or .html")
     source = run / "report.json"
     if not source.is_file():
         raise ValueError(f"{run}: expected a run's folder with report.json")
@@ -124,11 +129,29 @@ def draw_run(run, path):
     if (run / "examples.npz").is_file():
         with np.load(run / "examples.npz") as archive:
             pictures = archive["index"], archive["x"]
-    draw(report, pictures, path)
+    if path.suffix == ".png":
+        draw(report, pictures, path)
+        return
+    picture = io.BytesIO()
+    draw(report, pictures, picture)
+    path.write_text(page(report, picture.getvalue()))
+
+
+def page(report, picture):
+    """The report as one HTML page. picture: what `draw` draws, the bytes of a PNG."""
+    title = html.escape(f"{report['board']} on {report['data']['source']}")
+    encoded = base64.b64encode(picture).decode()
+    return f"""<!doctype html>
+<html lang="en"><meta charset="utf-8"><title>{title}</title>
+<body style="font-family: sans-serif; max-width: 75em; margin: 2em auto">
+<img style="max-width: 100%" alt="accuracy, cost and example answers" src="data:image/png;base64,{encoded}">
+<pre>{html.escape(describe(report))}</pre>
+</html>
+"""
 
 
 def draw(report, pictures, path):
-    """Draws a report to a PNG.
+    """Draws a report to a PNG, a file's path or a binary file.
 
     pictures: (index (K,), x uint8 (K, H, W, C)) of test samples, or None.
     """
@@ -156,7 +179,7 @@ def draw(report, pictures, path):
     draw_cost(figure.add_subplot(grid[0, 2]), report)
     if pictures is not None:
         draw_examples(figure, grid[1, :], report, pictures)
-    figure.savefig(path)
+    figure.savefig(path, format="png")
     plt.close(figure)
 
 

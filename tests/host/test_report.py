@@ -83,6 +83,15 @@ def test_picture_is_drawn_from_a_run_folder(tmp_path, with_pictures):
     assert (tmp_path / "out.png").read_bytes().startswith(b"\x89PNG")
 
 
+def test_page_holds_picture_and_words(tmp_path):
+    (tmp_path / "report.json").write_text(json.dumps(run_report(data={"source": "<x>", "classes": 3})))
+    report.draw_run(tmp_path, tmp_path / "out.html")
+    text = (tmp_path / "out.html").read_text()
+    assert "data:image/png;base64,iVBOR" in text and "25.0% less" in text and "&lt;x&gt;" in text
+    with pytest.raises(ValueError, match="ends in .png or .html"):
+        report.draw_run(tmp_path, tmp_path / "out.pdf")
+
+
 def test_folder_without_a_report_is_named(tmp_path):
     with pytest.raises(ValueError, match="report.json"):
         report.draw_run(tmp_path, tmp_path / "out.png")
