@@ -14,15 +14,15 @@ typedef void expand_t(const int8_t *in, int32_t *tiles, int32_t depth, int32_t c
 expand_t microt_dsp_expand4, microt_dsp_expand4_doubled, microt_dsp_expand3_doubled;
 
 typedef void narrow_t(const int32_t *tiles, const int8_t *weights, const int32_t *records,
-    int8_t *out, int32_t pitch, const int32_t *end, int32_t pairs);
+                      int8_t *out, int32_t pitch, const int32_t *end, int32_t pairs);
 narrow_t microt_dsp_narrow_4, microt_dsp_narrow_8, microt_dsp_narrow_12, microt_dsp_narrow_14,
-    microt_dsp_narrow_16;
+         microt_dsp_narrow_16;
 
 void microt_dsp_wide(const int8_t *weights, const int32_t *tiles, const int32_t *records,
     int8_t *out, int32_t pitch, const int32_t *end, int32_t pairs, int32_t *buffer, int32_t steps);
 
 typedef void tile_t(const int8_t *weights, const int32_t *tile, const int32_t *records, int8_t *out,
-    int32_t pitch, const int32_t *end, const int8_t *out_end);
+                    int32_t pitch, const int32_t *end, const int8_t *out_end);
 tile_t microt_dsp_tile4, microt_dsp_tile3;
 
 void microt_dsp_im2col_3x3x3(const int8_t *row0, const int8_t *row1, const int8_t *row2,

@@ -31,11 +31,11 @@ typedef struct _microt_dsp_plane_t {
 
 typedef void plane_t(microt_dsp_plane_t *plane);
 plane_t microt_dsp_plane_3x3_s1, microt_dsp_plane_3x3_s1_relu, microt_dsp_plane_3x3_s1_1,
-    microt_dsp_plane_3x3_s2, microt_dsp_plane_3x3_s2_relu, microt_dsp_plane_3x3_s2_1,
-    microt_dsp_plane_5x5_s1_6, microt_dsp_plane_5x5_s1_2, microt_dsp_plane_5x5_s1_1,
-    microt_dsp_plane_5x5_s2_6, microt_dsp_plane_5x5_s2_3, microt_dsp_plane_5x5_s2_2,
-    microt_dsp_plane_7x7_s1_4, microt_dsp_plane_7x7_s1_2, microt_dsp_plane_7x7_s1_1,
-    microt_dsp_plane_7x7_s2_6, microt_dsp_plane_7x7_s2_3, microt_dsp_plane_7x7_s2_2;
+        microt_dsp_plane_3x3_s2, microt_dsp_plane_3x3_s2_relu, microt_dsp_plane_3x3_s2_1,
+        microt_dsp_plane_5x5_s1_6, microt_dsp_plane_5x5_s1_2, microt_dsp_plane_5x5_s1_1,
+        microt_dsp_plane_5x5_s2_6, microt_dsp_plane_5x5_s2_3, microt_dsp_plane_5x5_s2_2,
+        microt_dsp_plane_7x7_s1_4, microt_dsp_plane_7x7_s1_2, microt_dsp_plane_7x7_s1_1,
+        microt_dsp_plane_7x7_s2_6, microt_dsp_plane_7x7_s2_3, microt_dsp_plane_7x7_s2_2;
 
 void microt_dsp_gather_even(const int8_t *in, int8_t *strip, int32_t channels, int32_t rows,
     int32_t columns, int32_t skip);
@@ -43,9 +43,9 @@ void microt_dsp_gather_odd(const int8_t *in, int8_t *strip, int32_t channels, in
     int32_t columns, int32_t zeros, int32_t skip);
 
 typedef void small_t(const int8_t *in, const int32_t *records, int8_t *out, int32_t channels,
-    int32_t zeros, const int8_t *end);
+                     int32_t zeros, const int8_t *end);
 small_t microt_dsp_small_3x3, microt_dsp_small_5x5, microt_dsp_small_3x3_s2,
-    microt_dsp_small_3x3_s2_lead;
+        microt_dsp_small_3x3_s2_lead;
 
 static int32_t zero_pair(int32_t zero_point) {
     return (int32_t)((uint32_t)(uint16_t)zero_point * 0x10001u);

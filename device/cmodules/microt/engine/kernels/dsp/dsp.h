@@ -63,7 +63,7 @@ const char *microt_dsp_check(const microt_op_t *op, unsigned layout);
 
 // A kernel reads op->in, writes op->out; scratch as microt_dsp_scratch says, at a multiple of 16.
 typedef void microt_dsp_kernel_t(const microt_op_t *op, uint8_t *arena, unsigned layout,
-    uint8_t *scratch);
+                                 uint8_t *scratch);
 
 // Runs an op that microt_dsp_check lets pass. False when its operator has no kernel here (PAD,
 // RESHAPE, SOFTMAX, CONCATENATION): then the reference kernel is to run.

@@ -10,7 +10,7 @@
 #include "finish.h"
 
 typedef void channels_t(const int8_t *inputs, const int8_t *weights, int32_t pitch,
-    const int8_t *end, int32_t minus_zeros, int32_t *sums);
+                        const int8_t *end, int32_t minus_zeros, int32_t *sums);
 channels_t microt_dsp_channels4, microt_dsp_channels2;
 
 void microt_dsp_channels(const microt_op_t *op, const int8_t *inputs, int32_t depth, int32_t first,

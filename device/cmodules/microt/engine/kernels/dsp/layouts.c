@@ -120,11 +120,11 @@ const char *microt_dsp_check(const microt_op_t *op, unsigned layout) {
     if (layout == 0) {
         return NULL;
     }
-#ifdef MICROT_HAVE_DSP
+    #ifdef MICROT_HAVE_DSP
     if (((uintptr_t)op->weights | (uintptr_t)op->requant) & 3) {
         return "the file must lie at a multiple of 4 bytes in memory";
     }
-#endif
+    #endif
     if (op->code == MICROT_CONV_2D && layout >= MICROT_DSP_NARROW && layout <= MICROT_DSP_FIRST) {
         return check_conv(op, layout);
     }

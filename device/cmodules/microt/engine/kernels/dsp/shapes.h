@@ -48,7 +48,7 @@ static inline int32_t wide_depth(const microt_op_t *op, const microt_window_args
 // WIDE: the inputs of a pixel are already where the kernel wants them.
 static inline bool wide_direct(const microt_op_t *op, const microt_window_args_t *a) {
     return a->kernel_h == 1 && a->kernel_w == 1 && a->stride_h == 1 && a->stride_w == 1
-        && !(a->pad_top | a->pad_left | a->pad_bottom | a->pad_right) && op->in[0].c % 8 == 0;
+           && !(a->pad_top | a->pad_left | a->pad_bottom | a->pad_right) && op->in[0].c % 8 == 0;
 }
 
 // WIDE: tiles in a block of buffered weights, 0 when tile by tile is better.
