@@ -12,7 +12,7 @@ import compiler_models as models
 import numpy as np
 import pytest
 
-from microt.compiler import compile_tflite, describe, read_info
+from microt.compiler import compile_tflite, describe, plot, read_info
 
 SHARED = Path(__file__).resolve().parents[3] / "shared" / "models"
 
@@ -346,3 +346,19 @@ def test_a_damaged_mtb_is_refused_by_info(tflite_file):
         broken[at] ^= 0x11
         with pytest.raises(ValueError):
             read_info(bytes(broken))
+
+
+def test_the_memory_timeline_is_printed_and_drawn(tflite_file, tmp_path):
+    report = compile_tflite(tflite_file("two_exits")).report
+    text = describe(report)
+    most = max(layer["live_bytes"] for layer in report["layers"])
+    (line,) = [line for line in text.splitlines() if line.endswith(" most")]
+    assert f"{most:,}" in line and "█" * 15 in line
+    assert f"{report['exits'][0]['arena_bytes']:,} bytes of arena" in text
+    path = plot(report, tmp_path / "arena.png")
+    from PIL import Image
+
+    picture = np.asarray(Image.open(path).convert("RGB"))
+    assert picture.shape[0] > 400 and len(np.unique(picture.reshape(-1, 3), axis=0)) > 20
+    with pytest.raises(ValueError, match="expected a picture .png, .svg or .pdf, got 'arena.txt'"):
+        plot(report, tmp_path / "arena.txt")

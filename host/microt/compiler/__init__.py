@@ -3,5 +3,6 @@
 
 from .compile import Compiled, compile_tflite, describe
 from .mtb import read_info
+from .timeline import plot
 
-__all__ = ["Compiled", "compile_tflite", "describe", "read_info"]
+__all__ = ["Compiled", "compile_tflite", "describe", "plot", "read_info"]

@@ -9,7 +9,7 @@ import numpy as np
 
 from . import exits as exits_
 from . import features as features_
-from . import layout, memory, mtb, params, passes, tflite
+from . import layout, memory, mtb, params, passes, tflite, timeline
 from .graph import remove_dead
 
 
@@ -223,7 +223,7 @@ def _inputs(shapes):
 
 
 def describe(report):
-    """The report as text: layers, exits, memory against its lower bound."""
+    """The report as text: layers with the memory alive at each, exits, memory against its lower bound."""
     from rich.console import Console
     from rich.table import Table
 
@@ -234,6 +234,8 @@ def describe(report):
         table.add_column(title, justify="right" if title == "layer" else "left", no_wrap=True)
     for title in ("MACs", "weights B", "alive B"):
         table.add_column(title, justify="right", no_wrap=True)
+    table.add_column("of the arena", no_wrap=True)
+    highest = timeline.peak(report)
     for layer in report["layers"]:
         reached = [str(e) for e, x in enumerate(report["exits"]) if x["end"] == layer["index"] + 1]
         branch = "" if layer["branch"] is None else f"only {layer['branch']}"
@@ -246,6 +248,7 @@ def describe(report):
             f"{layer['macs']:,}",
             f"{layer['weight_bytes']:,}",
             f"{layer['live_bytes']:,}",
+            timeline.bar(layer["live_bytes"], report["arena_bytes"]) + (" most" if layer["index"] == highest else ""),
         )
     console.print(table)
     total = report["macs"] or 1
@@ -253,8 +256,9 @@ def describe(report):
     for number, exit_ in enumerate(report["exits"]):
         console.print(
             f"exit {number}: {exit_['dim']} values, {exit_['macs']:,} MACs "
-            f"({100 * exit_['macs'] / total:.1f} %), scale {exit_['scale']:.6g}, "
-            f"zero point {exit_['zero_point']}, {exit_['tensor']}",
+            f"({100 * exit_['macs'] / total:.1f} %), {exit_['layers']} layers, "
+            f"{exit_['arena_bytes']:,} bytes of arena (at most {exit_['peak_bytes']:,} alive), "
+            f"scale {exit_['scale']:.6g}, zero point {exit_['zero_point']}, {exit_['tensor']}",
             markup=False,
             soft_wrap=True,
         )

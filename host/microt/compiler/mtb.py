@@ -274,7 +274,8 @@ def read_info(file, source="file"):
     A dictionary of `flash_bytes`, `arena_bytes`, `arena_lower_bound_bytes`, `macs`, `target`,
     `sha256`, `takes_pixels`, `input` {name, shape, scale, zero_point}, `exits` [{tensor, macs,
     dim, scale, zero_point, end, layers, arena_bytes, peak_bytes, feature}], `layers` [{index, op,
-    name, branch, macs, input_shapes, output_shape, weight_bytes, scratch_bytes, live_bytes}],
+    name, branch, macs, input_shapes, output_shape, weight_bytes, scratch_offset, scratch_bytes,
+    live_bytes}],
     `tensors` [{name, shape, bytes, offset, alive}]. Shapes are (h, w, c). An exit's `layers` are
     those that run to reach it, `arena_bytes` the part of the arena that they touch, `peak_bytes`
     the most that is alive at once on the way. Raises ValueError for anything but a whole .mtb file.
@@ -408,7 +409,7 @@ def _info(file, sections, arena, input_, target, exit_count, sha):
     for number, exit_ in enumerate(exits):
         exit_.update(_reached(exit_, number, layers, tensors, input_))
     for layer in layers:
-        del layer["output"], layer["scratch_offset"]
+        del layer["output"]
     names = {target.code: name for name, target in TARGETS.items()}
     start = tensors[input_]
     return {
