@@ -1,0 +1,71 @@
+# SPDX-License-Identifier: MIT
+"""Random layers of every operator: the DSP tests' generators, on the M55 and laid out for MVE."""
+
+from __future__ import annotations
+
+import mve_layouts as layouts
+import mve_machine as machine
+import numpy as np
+
+shared = machine.on_this_core("dsp_cases")
+base_layouts = machine.base.layouts
+MAKERS = shared.MAKERS
+
+
+def make(operator: str, count: int, seed: int) -> list[machine.Case]:
+    rng = np.random.default_rng([seed, list(MAKERS).index(operator)])
+    return [MAKERS[operator](rng, i) for i in range(count)]
+
+
+def depthwise_in(layout: int, count: int, seed: int) -> list[machine.Case]:
+    """Depthwise layers, laid out so wherever that fits."""
+    rng = np.random.default_rng([seed, layout])
+    machine.preferred_depthwise = layout
+    try:
+        return [MAKERS["depthwise"](rng, i) for i in range(count)]
+    finally:
+        machine.preferred_depthwise = None
+
+
+# ---- requantisation
+
+WAYS = ("narrow", "wide", "planes 3x3", "planes 5x5", "blocks", "plain")
+
+
+def boundaries(rng, e: int, way: str) -> machine.Case:
+    """Weights of 0, so that the biases are the sums: next to where M(sum, m, -e) + zero point steps."""
+    channels = 128
+    zero_out = int(rng.integers(-128, 128))
+    m = rng.integers(1 << 30, 1 << 31, channels)
+    m[rng.random(channels) < 0.1] = (1 << 31) - 1
+    steps = rng.integers(-129, 129, channels) - zero_out
+    exact = [(2 * int(k) + 1) << (30 + e) for k in steps]  # (k + 1/2) 2^(31 + e)
+    sums = [n // int(d) + int(rng.integers(-1, 3)) for n, d in zip(exact, m, strict=True)]
+    sums = np.clip(np.array(sums, np.int64), -(1 << 31), (1 << 31) - 1)
+    sums = np.where(rng.random(channels) < 0.1, rng.integers(-3, 4, channels), sums)
+    shift = np.full(channels, -e)
+    q = base_layouts.Requant(sums, m, shift, int(rng.integers(-128, 128)), zero_out)
+    name = f"boundaries e {e} {way}"
+    if way in ("narrow", "wide"):
+        cin = 16 if way == "narrow" else 32
+        shape = base_layouts.Window((2, 3, cin), (2, 3, channels), (1, 1))
+        x = shared.values(rng, 2, 3, cin)
+        return machine.conv_case(name, shape, np.zeros((channels, 1, 1, cin), np.int8), q, x)
+    k = 5 if "5" in way else 3
+    window = base_layouts.Window((4, 4, channels), (4, 4, channels), (k, k), (1, 1), (1, 1), (k // 2,) * 4)
+    layout = {"b": layouts.BLOCKS, "p": layouts.PLANES}[way[0]] if way != "plain" else layouts.PLAIN
+    weights, x = np.zeros((k, k, channels), np.int8), shared.values(rng, 4, 4, channels)
+    return machine.depthwise_case(name, window, weights, q, x, layout=layout)
+
+
+def every_pair(rng, i: int) -> machine.Case:
+    """ADD of all pairs of int8 values."""
+    one, two, out = 2.0 ** rng.uniform(-2, 0, 3)
+    twice = 2 * max(one, two)
+    args = [20]
+    for scale in (one / twice, two / twice, twice / ((1 << 20) * out)):
+        args += shared.quantize(scale)
+    a, b = np.meshgrid(np.arange(-128, 128, dtype=np.int8), np.arange(-128, 128, dtype=np.int8))
+    zeros = [shared.zero_point(rng) for _ in range(3)]
+    shape = (256, 16, 16)
+    return machine.add_case(f"every pair {i}", a.reshape(shape), b.reshape(shape), zeros, [*args, -128, 127])

@@ -1,0 +1,288 @@
+# SPDX-License-Identifier: MIT
+"""Weight layouts of the MVE kernels, chosen and written ahead of time.
+
+The head of ``device/cmodules/microt/engine/kernels/mve/mve.h`` says what each layout is; ``shapes.h``, ``blocks.h``
+and ``layouts.c`` there hold the same rules in C. Functions take plain numbers and NumPy arrays, so the compiler and
+the tests can both use them. ``window`` has inputs (h, w, c), outputs (h, w, c), kernel, stride, dilation (vertical,
+horizontal) and pads (top, left, bottom, right); ``requant`` has bias, multiplier, shift (left > 0) by output channel,
+zero_in and zero_out.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+PLAIN = 0
+NARROW = 32
+WIDE = 33
+FIRST = 34
+PLANES = 35
+BLOCKS = 36
+
+FILL_BYTES = 2048
+FIRST_TILE = 128
+PLANE_BYTES = 8192
+BLOCK_TAPS = 64
+BLOCK_CLASSES = 32
+ADD_TABLES = 2048
+ADD_TABLES_PAY = 1024
+
+# Channel of entry 4 i + j of a block of 16: the order of the lanes of widened products.
+LANES = [4 * j + i for i in (0, 2, 1, 3) for j in range(4)]
+
+
+@dataclass(frozen=True)
+class Laid:
+    """An op's constants as the file holds them, and the scratch its kernel needs (bytes)."""
+
+    layout: int
+    weights: bytes
+    bias: bytes
+    requant: bytes
+    scratch: int
+    why: str = field(default="", compare=False)
+
+
+def _round(n: int, to: int) -> int:
+    return -(-n // to) * to
+
+
+def _plain(weights, requant, scratch: int, why: str = "") -> Laid:
+    scale = np.stack([requant.multiplier, requant.shift], axis=1)
+    return Laid(
+        PLAIN,
+        weights.astype(np.int8).tobytes(),
+        requant.bias.astype("<i4").tobytes(),
+        scale.astype("<i4").tobytes(),
+        scratch,
+        why,
+    )
+
+
+def plain(weights, requant) -> Laid:
+    """FULLY_CONNECTED: weights i8 (out, in)."""
+    return _plain(weights, requant, 0)
+
+
+def _wrap(sums: np.ndarray) -> np.ndarray:
+    """Modulo 2^32, as int32 in the kernels."""
+    return sums.astype(np.int64).astype(np.uint32).astype(np.int32)
+
+
+def records(weights: np.ndarray, requant) -> np.ndarray:
+    """i32 (channels, 3): bias with the input's zero point folded in, multiplier, shift.
+
+    weights: i8 (channels, taps).
+    """
+    folded = requant.bias.astype(np.int64) - requant.zero_in * weights.astype(np.int64).sum(axis=1)
+    return np.stack([_wrap(folded), requant.multiplier, requant.shift], axis=1).astype("<i4")
+
+
+def _shifts_right(requant) -> str:
+    return "" if (requant.shift <= -1).all() else "a channel's scale is 0.5 or more"
+
+
+# ---- CONV_2D
+
+
+def _direct(window) -> bool:
+    return window.kernel == (1, 1) and window.stride == (1, 1) and window.pads == (0, 0, 0, 0)
+
+
+def _steps(window, layout: int) -> int:
+    return 2 if layout == FIRST else -(-window.kernel[0] * window.kernel[1] * window.inputs[2] // 16)
+
+
+def _filled_tiles(window, tile: int) -> int:
+    pixels = window.outputs[0] * window.outputs[1]
+    most = FILL_BYTES // tile
+    return 1 if most == 0 or window.outputs[2] % 4 else min(-(-pixels // 4), most)
+
+
+def conv_scratch(window, layout: int, channel_bytes: int = 0) -> int:
+    """channel_bytes: bytes of weights of an output channel, read in layout 0 only."""
+    channels = window.outputs[2]
+    stage = 4 * _round(channels, 4) if channels % 4 else 0
+    if layout == NARROW:
+        return stage
+    if layout == FIRST:
+        columns = max((window.outputs[1] - 1) * window.stride[1] + 3, window.inputs[1] + window.pads[1])
+        return stage + _filled_tiles(window, FIRST_TILE) * FIRST_TILE + 16 + 3 * _round(3 * columns + 16, 16)
+    if layout == WIDE:
+        tile = 64 * _steps(window, layout)
+        if _direct(window) and window.outputs[0] * window.outputs[1] >= 3:
+            return stage + tile
+        return stage + _filled_tiles(window, tile) * tile + tile // 4
+    taps = window.kernel[0] * window.kernel[1] * window.inputs[2]
+    return _round(taps + (channel_bytes if channel_bytes < taps else 0), 16)
+
+
+def _conv_layout(window, groups: int) -> int:
+    channels = window.inputs[2]
+    if groups != 1:
+        return PLAIN
+    if _direct(window) and channels <= 16:
+        return NARROW
+    if (
+        window.kernel == (3, 3)
+        and channels == 3
+        and window.dilation == (1, 1)
+        and window.stride in ((1, 1), (2, 2))
+        and window.outputs[1] >= 4
+    ):
+        return FIRST
+    return WIDE
+
+
+def lay_out_conv(window, weights: np.ndarray, requant) -> Laid:
+    """weights: i8 (cout, kh, kw, cin / groups)."""
+    flat = weights.reshape(len(weights), -1)
+    layout = _conv_layout(window, window.inputs[2] // weights.shape[3])
+    why = _shifts_right(requant) if layout else "groups"
+    if why:
+        return _plain(weights, requant, conv_scratch(window, PLAIN, flat.shape[1]), why)
+    channels, steps = _round(len(flat), 4), _steps(window, layout)
+    record = np.zeros((channels, 3), "<i4")
+    record[:, 2] = -1
+    record[: len(flat)] = records(flat, requant)
+    laid = np.zeros((channels, steps * 16), np.int8)
+    if layout == FIRST:
+        laid[: len(flat), :16] = flat[:, :16]
+        laid[: len(flat), 16:25] = flat[:, 18:]
+        laid[: len(flat), 25:27] = flat[:, 16:18]
+    else:
+        laid[: len(flat), : flat.shape[1]] = flat
+    if layout != NARROW:
+        laid = laid.reshape(-1, 2, steps, 16).transpose(0, 2, 1, 3)
+    return Laid(layout, laid.tobytes(), b"", record.tobytes(), conv_scratch(window, layout))
+
+
+# ---- DEPTHWISE_CONV_2D
+
+
+def _strip(window, rows: int) -> tuple[int, int]:
+    """Bytes of plane and table of a strip of output rows."""
+    k, stride = window.kernel[0], window.stride[0]
+    columns = max((window.outputs[1] - 1) * stride + k, window.pads[1] + window.inputs[1])
+    pitch = columns * (4 if k == 3 else 2)
+    reach = (rows - 1 + (rows & 1)) * stride + k
+    plane = _round((reach // 2 + 3) * pitch + 64, 16)
+    return plane, _round(2 * min(window.inputs[0], reach) * window.inputs[1] + 16, 16)
+
+
+def _plane_rows(window) -> int:
+    """Output rows of a strip; 0 when not even two fit."""
+    height = window.outputs[0]
+    rows, strips = height, 2
+    while sum(_strip(window, rows)) > PLANE_BYTES:
+        rows = (-(-height // strips) + 1) & ~1
+        strips += 1
+        if rows == 2 and sum(_strip(window, rows)) > PLANE_BYTES:
+            return 0
+    return rows
+
+
+def _classes(window, axis: int) -> list[tuple[int, int]]:
+    """(first, end) taps inside the input of each class of windows along an axis, and the class of each output."""
+    found: list[tuple[int, int]] = []
+    kernel, dilation, size = window.kernel[axis], window.dilation[axis], window.inputs[axis]
+    for out in range(window.outputs[axis]):
+        at = out * window.stride[axis] - window.pads[axis]
+        first = min(-(at // dilation), kernel) if at < 0 else 0
+        end = kernel
+        if at + (kernel - 1) * dilation >= size:
+            end = max((size - at + dilation - 1) // dilation, first)
+        if not found or found[-1] != (first, end):
+            found.append((first, end))
+    return found
+
+
+def depthwise_scratch(window, layout: int) -> int:
+    if layout == PLANES:
+        return sum(_strip(window, _plane_rows(window)))
+    if layout == BLOCKS:
+        classes = len(_classes(window, 0)) * len(_classes(window, 1))
+        return _round(classes * ((window.kernel[0] * window.kernel[1] + 1) // 2) * 16, 16)
+    return 0
+
+
+def _fits_planes(window) -> bool:
+    k, s, channels = window.kernel[0], window.stride[0], window.inputs[2]
+    return (
+        window.kernel == (k, k)
+        and window.stride == (s, s)
+        and window.dilation == (1, 1)
+        and k in (3, 5, 7)
+        and s in (1, 2)
+        and 15 * channels <= 65535
+        and (window.outputs[1] + 3) * channels <= 65535
+        and max(window.outputs[1], window.inputs[1]) <= PLANE_BYTES
+        and _plane_rows(window) > 0
+    )
+
+
+def _fits_blocks(window, weights: np.ndarray) -> bool:
+    classes = len(_classes(window, 0)) * len(_classes(window, 1))
+    return window.kernel[0] * window.kernel[1] <= BLOCK_TAPS and classes <= BLOCK_CLASSES and bool(weights.min() > -128)
+
+
+def depthwise_layouts(window, weights: np.ndarray) -> list[int]:
+    """Those that take the layer, the best first."""
+    if window.inputs[2] != window.outputs[2]:
+        return [PLAIN]
+    fitting = [BLOCKS] * _fits_blocks(window, weights) + [PLANES] * _fits_planes(window) + [PLAIN]
+    if window.outputs[0] * window.outputs[1] > 9 and fitting[1:2] == [PLANES]:
+        return [PLANES, BLOCKS, PLAIN]
+    return fitting
+
+
+def lay_out_depthwise(window, weights: np.ndarray, requant, layout: int | None = None) -> Laid:
+    """weights: i8 (kh, kw, cout). layout: one that fits, instead of the one thought best."""
+    layout = depthwise_layouts(window, weights)[0] if layout is None else layout
+    why = _shifts_right(requant) if layout else "depth multiplier, or a shape that neither layout takes"
+    if layout == PLAIN or why:
+        return _plain(weights, requant, 0, why)
+    lay_out = _lay_out_planes if layout == PLANES else _lay_out_blocks
+    laid, record = lay_out(window, weights, requant)
+    return Laid(layout, laid.tobytes(), b"", record.astype("<i4").tobytes(), depthwise_scratch(window, layout))
+
+
+def _lay_out_planes(window, weights, requant):
+    k, channels = window.kernel[0], weights.shape[2]
+    by_channel = weights.transpose(2, 1, 0)  # (channel, column, row)
+    if k == 3:
+        laid = np.zeros((1 + channels, 16), np.int8)
+        laid[1:].reshape(channels, 4, 4)[:, :3, :3] = by_channel
+    else:
+        vectors = (k + 1) // 2
+        laid = np.zeros((channels, vectors, 8, 2), np.int8)
+        padded = np.zeros((channels, k, 2 * vectors), np.int8)
+        padded[:, :, :k] = by_channel
+        laid[:, :, :k] = padded.reshape(channels, k, vectors, 2).transpose(0, 2, 1, 3)
+    return laid, records(weights.reshape(-1, channels).T, requant)
+
+
+def _lay_out_blocks(window, weights, requant):
+    taps, channels = window.kernel[0] * window.kernel[1], weights.shape[2]
+    padded = _round(channels, 16)
+    laid = np.zeros((taps + 1, padded), np.int8)
+    laid[:taps, :channels] = weights.reshape(taps, channels)
+    rows = [requant.multiplier, requant.shift]
+    for top, bottom in _classes(window, 0):
+        for left, right in _classes(window, 1):
+            inside = weights[top:bottom, left:right].astype(np.int64).sum(axis=(0, 1))
+            rows.append(_wrap(requant.bias.astype(np.int64) - requant.zero_in * inside))
+    record = np.zeros((len(rows), padded), np.int32)
+    record[1] = -1
+    record[:, :channels] = rows
+    blocks = record.reshape(len(rows), -1, 16)[:, :, LANES].transpose(1, 0, 2)
+    return laid.reshape(taps + 1, -1, 16).transpose(1, 0, 2), blocks
+
+
+# ---- operators of layout 0
+
+
+def add_scratch(elements: int) -> int:
+    return ADD_TABLES if elements >= ADD_TABLES_PAY else 0

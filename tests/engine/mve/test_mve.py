@@ -1,0 +1,135 @@
+# SPDX-License-Identifier: MIT
+"""The MVE kernels on the emulated M55, bit for bit against the formulas of mtb.c.
+
+``MICROT_SLOW=1`` runs 1000 shapes per operator instead of a sample.
+"""
+
+import dataclasses
+import os
+from collections import Counter
+
+import mve_cases as cases
+import mve_layouts as layouts
+import mve_machine as machine
+import numpy as np
+import pytest
+from mve_count import case, measure
+
+SLOW = bool(os.environ.get("MICROT_SLOW"))
+COUNT = 1000 if SLOW else 120
+SEED = 20261120
+
+pytestmark = pytest.mark.skipif(not machine.available(), reason="arm-none-eabi-gcc or qemu-system-arm is missing")
+
+
+@pytest.mark.parametrize("operator", cases.MAKERS)
+def test_random_layers(operator, tmp_path):
+    assert machine.run(cases.make(operator, COUNT, SEED), tmp_path) == []
+
+
+@pytest.mark.parametrize("layout", [layouts.PLANES, layouts.BLOCKS])
+def test_depthwise_in_every_layout_that_fits(layout, tmp_path):
+    """Layers go the other way too, not only the one thought best."""
+    made = cases.depthwise_in(layout, COUNT, SEED + 2)
+    assert sum(each.laid.layout == layout for each in made) > COUNT // 3
+    assert machine.run(made, tmp_path) == []
+
+
+@pytest.mark.parametrize("operator", cases.MAKERS)
+def test_reference_kernels_agree_with_the_formulas(operator, tmp_path):
+    made = [each for each in cases.make(operator, 20, SEED + 1) if each.laid.layout == layouts.PLAIN]
+    for each in made:
+        each.use_reference = True
+        each.at_end = 0
+    assert machine.run(made, tmp_path) == []
+
+
+def test_rounding_next_to_boundaries(tmp_path):
+    """Sums at which the output changes, one below, one above: through every way of requantising."""
+    rng = np.random.default_rng(SEED)
+    made = [cases.boundaries(rng, e, way) for e in range(1, 32) for way in cases.WAYS]
+    assert machine.run(made, tmp_path) == []
+
+
+def test_every_pair_of_values_of_add(tmp_path):
+    rng = np.random.default_rng(SEED)
+    assert machine.run([cases.every_pair(rng, i) for i in range(12 if SLOW else 4)], tmp_path) == []
+
+
+def test_every_layout_and_way_out_is_drawn():
+    made = [each for operator in cases.MAKERS for each in cases.make(operator, 80, SEED)]
+    drawn = Counter(each.laid.layout for each in made)
+    known = (layouts.PLAIN, layouts.NARROW, layouts.WIDE, layouts.FIRST, layouts.PLANES, layouts.BLOCKS)
+    assert all(drawn[layout] >= 5 for layout in known), drawn
+    assert len({each.laid.why for each in made}) == 4  # three reasons for layout 0, and none
+
+
+def test_strips_are_drawn():
+    """Some planes are cut."""
+    made = [each for each in cases.make("depthwise", 80, SEED) if each.laid.layout == layouts.PLANES]
+    assert any(layouts.PLANE_BYTES // 2 < each.laid.scratch for each in made)
+
+
+def test_one_wrong_byte_is_found(tmp_path):
+    made = cases.make("depthwise", 5, SEED)
+    for each in made:
+        each.expected = each.expected.copy()
+        each.expected.reshape(-1)[-1] ^= 1
+    assert len(machine.run(made, tmp_path)) == len(made)
+
+
+@pytest.mark.parametrize("at_end, what", [(1, "input"), (3, "requant")])
+def test_reading_past_the_end_is_found(at_end, what, tmp_path):
+    """The runner's fault handler, on layers that have less than they claim."""
+    each = case("fc_64-8")
+    each.at_end = at_end
+    if what == "input":
+        each.inputs[0] = each.inputs[0][..., :-1]
+    else:
+        each.laid = dataclasses.replace(each.laid, requant=each.laid.requant[:-8])
+    (line,) = machine.run([each], tmp_path)
+    assert "faults" in line
+
+
+def test_sections_of_another_size_are_refused(tmp_path):
+    made = []
+    for name in ("pw_6x6_8-5", "pw_6x6_40-5", "conv3x3s2_8x8_3-4", "dw3x3s1_12x12_8", "dw3x3s1_3x3_16"):
+        each = case(name)
+        each.laid = dataclasses.replace(each.laid, weights=each.laid.weights + bytes(4))
+        made.append(each)
+    refused = machine.run(made, tmp_path)
+    assert len(refused) == len(made)
+    assert all("section sizes do not fit the weight layout" in line for line in refused)
+
+
+def test_a_layout_of_another_operator_is_refused(tmp_path):
+    each = case("pw_6x6_8-4")
+    each.laid = dataclasses.replace(each.laid, layout=layouts.PLANES)
+    (line,) = machine.run([each], tmp_path)
+    assert "expected a weight layout that this operator has" in line
+
+
+# Instructions per MAC (add: per output) that may not be passed; CMSIS-NN needs 2 to 6 times as many.
+LIMITS = {
+    "conv3x3s2_96x96_3-8+relu": 0.36,
+    "pw_48x48_8-16+relu": 0.50,
+    "pw_24x24_32-32+relu": 0.23,
+    "pw_6x6_128-128+relu": 0.141,
+    "pw_3x3_256-256+relu": 0.139,
+    "dw3x3s1_24x24_32+relu": 0.54,
+    "dw3x3s2_24x24_32+relu": 0.95,
+    "dw5x5s1_12x12_120+relu": 0.43,
+    "dw7x7s2_12x12_144+relu": 0.41,
+    "add_24x24_24": 2.9,
+}
+
+
+def test_instructions_stay_where_they_are():
+    found, wrong = measure(list(LIMITS))
+    assert wrong == []
+    over = {
+        name: instructions / (layer.macs or layer.expected.size)
+        for name, (instructions, layer, _) in found.items()
+        if instructions / (layer.macs or layer.expected.size) > LIMITS[name]
+    }
+    assert over == {}
