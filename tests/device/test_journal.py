@@ -136,6 +136,7 @@ for length in range(len(whole) + 1):
     put(journal, "new", 9)
     again = fresh()
     assert content(again) == content(journal) == kept + [("new", 9)], length
+    assert again.damage == [], "the new record takes the torn one's place"
     # what was cut off may stick out behind the new record; it never comes back
     put(again, "newer", 10)
     assert content(fresh()) == kept + [("new", 9), ("newer", 10)], length

@@ -79,6 +79,49 @@ def test_run_names_expected_and_given_input(tmp_path, wrong):
     assert "expected ('N', 96, 96, 3)" in result.stderr and str(wrong.dtype) in result.stderr
 
 
+class FakeEmulator:
+    """Writes down what is done to it; its LED at pin 5 is lit while pin 4 is held."""
+
+    port = "/dev/pts/7"
+    did = []
+
+    def __init__(self, board, image, **options):
+        self.did.clear()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.did.append("closed")
+
+    def press(self, pin):
+        self.did.append(("press", pin))
+
+    def release(self, pin):
+        self.did.append(("release", pin))
+
+    def led(self, pin):
+        return pin == 5 and self.did[-1] == ("press", 4)
+
+    def wait(self):
+        self.did.append("waited")
+
+
+def test_emulate_obeys_its_standard_input(monkeypatch, tmp_path):
+    monkeypatch.setattr("microt.boards.Emulator", FakeEmulator)
+    monkeypatch.setattr("microt.boards.firmware.build", lambda board, log: tmp_path / "firmware.elf")
+
+    def typed(text):
+        return CliRunner().invoke(main, ["emulate", "MPS2_AN386"], input=text).output.splitlines()
+
+    lines = typed("p4\nl5\nr4\nl5\np32\nx\nq\np4\n")
+    assert lines[1:4] == ["mpremote connect /dev/pts/7 repl", "on", "off"]
+    assert [line[:8] for line in lines[4:]] == ["expected"] * 2
+    assert FakeEmulator.did == [("press", 4), ("release", 4), "closed"]
+    typed("p31\n")
+    assert FakeEmulator.did == [("press", 31), "waited", "closed"], "the end of the input ends no emulator"
+
+
 def test_errors_are_one_line(tmp_path):
     (tmp_path / "no.tflite").write_bytes(b"nothing")
     for arguments in (
