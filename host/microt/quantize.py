@@ -1,13 +1,14 @@
 # SPDX-License-Identifier: MIT
 """int8 post-training quantisation, and how far the int8 embeddings are from the float ones.
 
-Weights are quantised per output channel, activations per tensor from calibration pictures. The
-input means pixel - 128 with a scale of 1/128, so pictures need no arithmetic on the device.
+Weights are quantised per output channel, activations per tensor from calibration samples. The
+input of a picture backbone means pixel - 128 with a scale of 1/128, so pictures need no arithmetic on the device.
 """
 
 from __future__ import annotations
 
 import warnings
+from collections.abc import Iterable
 from pathlib import Path
 
 import keras
@@ -21,41 +22,59 @@ def quantize(model: keras.Model, pictures: np.ndarray) -> bytes:
     The outputs keep the model's order. RuntimeError when the input's quantisation did not come
     out as pixel - 128.
     """
-    import tensorflow as tf
-
     shape = tuple(model.input_shape[1:])
     if pictures.shape[1:] != shape or pictures.dtype != np.uint8:
         raise ValueError(
             f"pictures: expected (N, {', '.join(map(str, shape))}) uint8, got {pictures.shape} {pictures.dtype}"
         )
-    signature = [tf.TensorSpec((1, *shape), tf.float32, name="image")]
+    # a picture that holds black and white pins the input's range
+    extremes = np.resize(np.array([0, 255], np.uint8), (1, *shape))
+    content = _convert(model, (p.astype(np.float32) / 128 - 1 for p in np.concatenate([pictures, extremes])))
+    scale, zero = Int8Backbone(content).input_quantization
+    if zero != 0 or abs(scale * 128 - 1) > 1e-3:
+        raise RuntimeError(f"input: expected scale 1/128 and zero point 0, got {scale} and {zero}")
+    return content
+
+
+def quantize_samples(model: keras.Model, samples: np.ndarray) -> bytes:
+    """The int8 `.tflite` of a Keras model of any input: sound features, motion.
+
+    samples: (N, *input shape) float32 calibration samples, a few hundred; their range becomes the
+    input's. The outputs keep the model's order.
+    """
+    shape = tuple(model.input_shape[1:])
+    if samples.shape[1:] != shape or samples.dtype != np.float32:
+        raise ValueError(
+            f"samples: expected (N, {', '.join(map(str, shape))}) float32, got {samples.shape} {samples.dtype}"
+        )
+    if not len(samples) or not np.isfinite(samples).all():
+        raise ValueError("samples: expected finite values of at least one sample")
+    return _convert(model, iter(samples))
+
+
+def _convert(model: keras.Model, calibration: Iterable[np.ndarray]) -> bytes:
+    import tensorflow as tf
+
+    signature = [tf.TensorSpec((1, *model.input_shape[1:]), tf.float32, name=model.inputs[0].name)]
     names = [f"exit{i}" for i in range(len(model.outputs))]
 
     @tf.function(input_signature=signature)
-    def serve(image):
-        outputs = model(image, training=False)
+    def serve(x):
+        outputs = model(x, training=False)
         outputs = outputs if isinstance(outputs, (list, tuple)) else [outputs]
         return dict(zip(names, outputs, strict=True))
 
-    # a picture that holds black and white pins the input's range
-    extremes = np.resize(np.array([0, 255], np.uint8), (1, *shape))
-    calibration = np.concatenate([pictures, extremes])
     holder = tf.Module()  # the converter freezes the variables that it can reach from here
     holder.variables_held = [v.value for v in model.variables]
     converter = tf.lite.TFLiteConverter.from_concrete_functions([serve.get_concrete_function()], holder)
     converter.optimizations = [tf.lite.Optimize.DEFAULT]
-    converter.representative_dataset = lambda: ([p[None].astype(np.float32) / 128 - 1] for p in calibration)
+    converter.representative_dataset = lambda: ([sample[None]] for sample in calibration)
     converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
     converter.inference_input_type = tf.int8
     converter.inference_output_type = tf.int8
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        content = converter.convert()
-    backbone = Int8Backbone(content)
-    scale, zero = backbone.input_quantization
-    if zero != 0 or abs(scale * 128 - 1) > 1e-3:
-        raise RuntimeError(f"input: expected scale 1/128 and zero point 0, got {scale} and {zero}")
-    return content
+        return converter.convert()
 
 
 class Int8Backbone:
@@ -76,8 +95,7 @@ class Int8Backbone:
             )
         self._interpreter.allocate_tensors()
         self._input = self._interpreter.get_input_details()[0]
-        # exits in the order of the graph, whatever order the signature lists them in
-        self._outputs = sorted(self._interpreter.get_output_details(), key=_exit_number)
+        self._outputs = _exits(self._interpreter, content)
         self.input_quantization = self._input["quantization"]
         self.input_shape = tuple(int(n) for n in self._input["shape"][1:])
         self.scales = [float(o["quantization"][0]) for o in self._outputs]
@@ -111,5 +129,26 @@ def cosine_similarity(model: keras.Model, content: bytes, pictures: np.ndarray) 
     return figures
 
 
-def _exit_number(output: dict) -> int:
-    return int(output["index"])
+def _exits(interpreter, content: bytes) -> list[dict]:
+    """The outputs, first exit first: by the names `quantize` gives them, else by how many operators each needs."""
+    outputs = interpreter.get_output_details()
+    for signature in interpreter.get_signature_list():
+        named = interpreter.get_signature_runner(signature).get_output_details()
+        if sorted(named) == sorted(f"exit{i}" for i in range(len(outputs))):
+            number = {detail["index"]: int(name.removeprefix("exit")) for name, detail in named.items()}
+            return sorted(outputs, key=lambda o: number[o["index"]])
+    return sorted(outputs, key=lambda o: _depth(content, int(o["index"])))
+
+
+def _depth(content: bytes, tensor: int) -> int:
+    """How many operators of a `.tflite` file's graph a tensor needs."""
+    import tflite
+
+    graph = tflite.Model.GetRootAs(content, 0).Subgraphs(0)
+    wanted, count = {tensor}, 0
+    for number in reversed(range(graph.OperatorsLength())):  # operators stand in order of execution
+        op = graph.Operators(number)
+        if wanted & {int(t) for t in op.OutputsAsNumpy()}:
+            wanted |= {int(t) for t in op.InputsAsNumpy()}
+            count += 1
+    return count

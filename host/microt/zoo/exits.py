@@ -1,0 +1,30 @@
+# SPDX-License-Identifier: MIT
+"""The first exit, the same for every family: a pooled map, and beside it a small branch of its own."""
+
+from __future__ import annotations
+
+from keras import layers
+
+
+def first_exit(x, adapter: int, kernel: int | tuple[int, int] = 3):
+    """The vector of exit 0 from the map x (N, h, w, c).
+
+    adapter: filters of a branch (depthwise of stride 2, pointwise), whose pooled map follows x's own; 0 for none.
+    """
+    if not adapter:
+        return layers.GlobalAveragePooling2D(name="exit0")(x)
+    a = layers.DepthwiseConv2D(kernel, 2, "same", name="adapter_dw")(x)
+    a = layers.ReLU(6.0, name="adapter_dw_relu")(a)
+    a = layers.Conv2D(adapter, 1, name="adapter_pw")(a)
+    a = layers.ReLU(6.0, name="adapter_pw_relu")(a)
+    pools = [
+        layers.GlobalAveragePooling2D(name="pool0")(x),
+        layers.GlobalAveragePooling2D(name="adapter_pool")(a),
+    ]
+    return layers.Concatenate(name="exit0")(pools)
+
+
+def check_exit_block(exit_block: int, blocks: int) -> None:
+    """ValueError unless there is a block after exit_block."""
+    if not 1 <= exit_block < blocks:
+        raise ValueError(f"exit_block: expected 1..{blocks - 1}, got {exit_block}")
