@@ -2,9 +2,12 @@
 """The REPL as a terminal and as a program sees it."""
 
 import os
+import signal
+import threading
 import time
 
 import pytest
+import serial
 
 from microt.boards import Link, LinkError
 
@@ -64,10 +67,21 @@ def test_link_to_a_line_without_a_board():
     """It says so in time, and lets go of the port."""
     ours, theirs = os.openpty()
     port = os.ttyname(theirs)
-    for _ in range(2):
-        with pytest.raises(LinkError, match="no MicroPython board answers"):
-            Link(port)
+    with pytest.raises(LinkError, match="no MicroPython board answers"):
+        Link(port)
+    serial.Serial(port, exclusive=True).close()
     os.close(ours)
     os.close(theirs)
     with pytest.raises(LinkError, match="the port cannot be opened"):
         Link(port)
+
+
+def test_board_that_pauses_in_a_transfer(emulator, link):
+    """As an emulator does on a busy machine."""
+    pause = threading.Timer(0.05, os.kill, (emulator.pid, signal.SIGSTOP))
+    resume = threading.Timer(2, os.kill, (emulator.pid, signal.SIGCONT))
+    pause.start()
+    resume.start()
+    lines = "".join(f"n += {i}  # {'.' * 60}\n" for i in range(600))
+    assert link.exec(f"n = 0\n{lines}print(n)\n") == f"{sum(range(600))}\n"
+    resume.join()

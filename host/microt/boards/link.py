@@ -12,7 +12,9 @@ import serial
 from mpremote.transport import TransportError, TransportExecError
 from mpremote.transport_serial import SerialTransport
 
-_READ_SECONDS = 0.5  # how long one read may block, so that every time limit is kept
+# How long one read may block. Time limits are looked at between reads, so not for ever; but mpremote takes a read that
+# ends with nothing in the middle of a transfer for a broken line, so longer than a busy host may stop an emulator.
+_READ_SECONDS = 5
 _FAULT = b"\r\nFAULT "
 _RESET_SECONDS = 10
 _CHUNK = 1024
