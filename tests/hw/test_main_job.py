@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """The main job on a board: the same embeddings as everywhere, a task taught, and still there after a power cut."""
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -86,3 +87,26 @@ def test_a_task_is_taught_and_survives_a_power_cut(start, lesson):
     with start() as emulator:
         shown = teach.run_task("show_task.py", emulator.port)
     assert demo.same_answers(taught, shown)
+
+
+RELIED_UPON = """accuracy exit_ratio_asked exit_ratio_got test_samples instructions cycles_modelled energy_uj_modelled
+energy_saving_modelled ram_bytes flash_bytes restored_after_restart board data""".split()
+
+
+def test_the_demo_ends_with_a_report(request, board, tmp_path):
+    """`make demo` with fewer pictures."""
+    if request.config.getoption("port"):
+        pytest.skip("emulates its own board")
+    report = demo.teach_and_report(
+        "digits", tmp_path, board=board.name, shots=4, classes=4, tests=20, log=lambda line: None
+    )
+    assert json.loads((tmp_path / "report.json").read_text()) == report
+    assert (tmp_path / "report.png").read_bytes().startswith(b"\x89PNG")
+    assert set(RELIED_UPON) <= set(report) and set(report["accuracy"]) == {"exit0", "exit1", "staged"}
+    assert report["board"] == board.name and report["data"]["source"] == "digits"
+    assert report["restored_after_restart"] is True
+    assert report["test_samples"] == len(report["samples"]) == 20
+    early = [row for row in report["samples"] if row[5] == 0]
+    assert report["exit_ratio_got"] == len(early) / 20
+    costs = [report["cost"][name]["instructions"] for name in ("exit0", "exit1")]
+    assert costs[0] <= report["instructions"] <= costs[1] and costs[0] < 0.7 * costs[1]
