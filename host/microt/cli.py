@@ -83,9 +83,10 @@ def main():
 @click.option("--target", default="generic", show_default=True, help="generic, m0, dsp or mve")
 @click.option("--features", type=EXISTING_FILE, help=".npz: what happens to an embedding before a head")
 @click.option("--pixels", is_flag=True, default=None, help="the input is a picture: take uint8 pixels too")
+@click.option("--plot", type=NEW, help="a picture of the arena over time (.png)")
 @json_option
 @one_line_errors
-def compile(source, output, exits, target, features, pixels, as_json):
+def compile(source, output, exits, target, features, pixels, plot, as_json):
     """Turn an int8 .tflite file into an .mtb file for the board.
 
     \b
@@ -97,6 +98,8 @@ def compile(source, output, exits, target, features, pixels, as_json):
         source, exits=list(exits) or None, target=target, features=features, pixels=pixels
     )
     compiled.write(output)
+    if plot:
+        compiler.plot(compiled.report, plot)
     click.echo(json.dumps(compiled.report) if as_json else compiler.describe(compiled.report))
 
 
