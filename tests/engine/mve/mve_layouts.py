@@ -203,8 +203,9 @@ def depthwise_scratch(window, layout: int) -> int:
     if layout == PLANES:
         return sum(_strip(window, _plane_rows(window)))
     if layout == BLOCKS:
-        classes = len(_classes(window, 0)) * len(_classes(window, 1))
-        return _round(classes * ((window.kernel[0] * window.kernel[1] + 1) // 2) * 16, 16)
+        rows, columns = len(_classes(window, 0)), len(_classes(window, 1))
+        pairs = rows * columns * ((window.kernel[0] * window.kernel[1] + 1) // 2)
+        return _round(16 * (pairs + rows * window.outputs[1]) + 8 * window.outputs[0], 16)
     return 0
 
 

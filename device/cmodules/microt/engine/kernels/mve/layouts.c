@@ -36,11 +36,7 @@ uint32_t microt_mve_scratch(const microt_op_t *op, unsigned layout) {
                 const microt_strip_t s = plane_strip(op, &a);
                 return (uint32_t)(s.plane + s.table);
             }
-            if (layout == MICROT_MVE_BLOCKS) {
-                const int32_t classes = row_classes(op, &a) * column_classes(op, &a);
-                return microt_round_16((uint32_t)(classes * ((a.kernel_h * a.kernel_w + 1) / 2 * 16)));
-            }
-            return 0;
+            return layout == MICROT_MVE_BLOCKS ? block_scratch(op, &a) : 0;
         }
         case MICROT_ADD:
             return op->out.h * op->out.w * op->out.c >= ADD_TABLES_PAY ? ADD_TABLES : 0;
