@@ -27,7 +27,7 @@ PLANE_BYTES = 8192
 BLOCK_TAPS = 64
 BLOCK_CLASSES = 32
 ADD_TABLES = 2048
-ADD_TABLES_PAY = 1024
+ADD_TABLES_PAY = 256
 
 # Channel of entry 4 i + j of a block of 16: the order of the lanes of widened products.
 LANES = [4 * j + i for i in (0, 2, 1, 3) for j in range(4)]
@@ -229,14 +229,46 @@ def _fits_blocks(window, weights: np.ndarray) -> bool:
     return window.kernel[0] * window.kernel[1] <= BLOCK_TAPS and classes <= BLOCK_CLASSES and bool(weights.min() > -128)
 
 
+def _planes_cost(window) -> int:
+    """About how many instructions the kernels of PLANES take; mve_count.py measures."""
+    (h, w, channels), (rows, columns, _) = window.inputs, window.outputs
+    k, stride = window.kernel[0], window.stride[0]
+    if k == 3:
+        tile = 30 if stride == 1 else 36
+    else:
+        tile = {(5, 1): 70, (5, 2): 72, (7, 1): 85, (7, 2): 86}[k, stride]
+    calls = 2 if columns > 6 and columns % 4 else 1
+    strips = -(-rows // _plane_rows(window))
+    move = 20 + h * w * (10 if k == 3 else 8) // 16
+    kernel = calls * (20 + -(-rows // 2) * 12) + -(-rows // 2) * -(-columns // 4) * tile
+    return channels * (strips * 60 + move + kernel)
+
+
+def _blocks_cost(window) -> int:
+    def taps(axis):
+        counts = []
+        for out in range(window.outputs[axis]):
+            at = out * window.stride[axis] - window.pads[axis]
+            steps = range(at, at + window.kernel[axis] * window.dilation[axis], window.dilation[axis])
+            counts.append(sum(0 <= i < window.inputs[axis] for i in steps))
+        return counts
+
+    block = sum(50 + 27 * -(-rows * columns // 2) for rows in taps(0) for columns in taps(1))
+    classes = len(_classes(window, 0)) * len(_classes(window, 1))
+    set_up = 800 + 8 * classes * window.kernel[0] * window.kernel[1]
+    return -(-window.inputs[2] // 16) * block + set_up
+
+
 def depthwise_layouts(window, weights: np.ndarray) -> list[int]:
     """Those that take the layer, the best first."""
     if window.inputs[2] != window.outputs[2]:
         return [PLAIN]
-    fitting = [BLOCKS] * _fits_blocks(window, weights) + [PLANES] * _fits_planes(window) + [PLAIN]
-    if window.outputs[0] * window.outputs[1] > 9 and fitting[1:2] == [PLANES]:
-        return [PLANES, BLOCKS, PLAIN]
-    return fitting
+    costs = {}
+    if _fits_blocks(window, weights):
+        costs[BLOCKS] = _blocks_cost(window)
+    if _fits_planes(window):
+        costs[PLANES] = _planes_cost(window)
+    return [*sorted(costs, key=costs.get), PLAIN]
 
 
 def lay_out_depthwise(window, weights: np.ndarray, requant, layout: int | None = None) -> Laid:

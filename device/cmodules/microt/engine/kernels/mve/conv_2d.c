@@ -26,7 +26,8 @@ typedef struct _microt_mve_tiles_t {
 } microt_mve_tiles_t;
 
 typedef void tiles_t(const microt_mve_tiles_t *tiles);
-tiles_t microt_mve_narrow, microt_mve_wide4, microt_mve_wide3;
+tiles_t microt_mve_narrow, microt_mve_wide4, microt_mve_wide3, microt_mve_wide4_2, microt_mve_wide4_3,
+    microt_mve_wide4_4;
 
 // rows: three padded rows, row bytes apart. Fills tiles of FIRST from windows stride pixels apart.
 typedef void im2col_t(const int8_t *rows, int32_t row, int8_t *tile, int32_t tiles);
@@ -141,8 +142,16 @@ static void fill(const layer_t *l, int32_t first, int32_t size, int32_t tiles) {
     }
 }
 
+static tiles_t *wide_kernel(int32_t size, int32_t steps) {
+    if (size == 3) {
+        return microt_mve_wide3;
+    }
+    return steps == 2 ? microt_mve_wide4_2 : steps == 3 ? microt_mve_wide4_3 : steps == 4 ? microt_mve_wide4_4
+        : microt_mve_wide4;
+}
+
 static void wide_run(layer_t *l, int32_t first, int32_t size, int32_t tiles) {
-    tiles_t *kernel = size == 4 ? microt_mve_wide4 : microt_mve_wide3;
+    tiles_t *kernel = wide_kernel(size, l->t.steps);
     if (l->most == 0) {
         l->t.in = l->in + first * l->t.pitch;
         run_tiles(l, kernel, first, size, tiles, size);
@@ -201,7 +210,7 @@ static void first_layer(layer_t *l) {
             }
             l->t.tile = tile;
             im2col(l->patch + ox * step, row, tile, tiles);
-            run_tiles(l, microt_mve_wide4, first + ox, 4, tiles, 4);
+            run_tiles(l, microt_mve_wide4_2, first + ox, 4, tiles, 4);
             ox += 4 * tiles;
         }
     }

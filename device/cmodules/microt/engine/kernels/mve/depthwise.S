@@ -121,6 +121,7 @@
     add r5, r3
     le lr, 8b
     TAIL3
+    FUNCTION_END \name
     .endm
 
     .macro ROW3S2 p, inc, dl, dh
@@ -149,6 +150,7 @@
     le lr, 8b
     ldr r7, [sp, #8]
     TAIL3
+    FUNCTION_END \name
     .endm
 
 // in the 5x5 and 7x7 kernels eight accumulators take every even register
@@ -267,6 +269,7 @@
     VECS1 a, 3
     .endif
     TAILP
+    FUNCTION_END microt_mve_\k\()x\k\()_s1\m
     FUNCTION microt_mve_\k\()x\k\()_s2\m
     HEADP \n+1
 8:  VECS2 0,\n,q0,q1
@@ -277,6 +280,7 @@
     VECS2 4, \n, q0, q1
     .endif
     TAILP
+    FUNCTION_END microt_mve_\k\()x\k\()_s2\m
     .endm
 // void microt_mve_quads, microt_mve_pairs(const int8_t *in, int8_t *plane, const uint16_t *table, int32_t pixels,
 //     int32_t channels, int32_t again)
@@ -324,6 +328,22 @@
 
     TRANSPOSE microt_mve_quads, 1
     TRANSPOSE microt_mve_pairs, 0
+
+// void microt_mve_shift_rows(const int8_t *even, int8_t *both, int32_t vectors)
+// {even[v], odd[v]} of each vector, odd one row later: the weights of the 5x5 and 7x7 kernels with stride 1.
+    FUNCTION microt_mve_shift_rows
+    push {r4, lr}
+    vmov.i32 q0, #0
+    dls lr, r2
+1:  vldrb.8 q1, [r0], #16
+    vshr.u16 q0, q0, #8
+    vsli.16 q0, q1, #8
+    vstrb.8 q1, [r1], #32
+    vstrb.8 q0, [r1, #-16]
+    vmov q0, q1
+    le lr, 1b
+    pop {r4, pc}
+    FUNCTION_END microt_mve_shift_rows
 
     .set MASKED, 0
     DW3S1 microt_mve_3x3_s1, 16

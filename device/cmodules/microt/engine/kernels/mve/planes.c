@@ -32,6 +32,8 @@ typedef void transpose_t(const int8_t *in, int8_t *plane, const uint16_t *table,
     int32_t again);
 transpose_t microt_mve_quads, microt_mve_pairs;
 
+void microt_mve_shift_rows(const int8_t *even, int8_t *both, int32_t vectors);
+
 // [kernel: 3, 3 half, 5, 7][stride - 1][masked]
 static plane_t *const kernels[4][2][2] = {
     {{microt_mve_3x3_s1, microt_mve_3x3_s1_masked}, {microt_mve_3x3_s2, microt_mve_3x3_s2_masked}},
@@ -52,17 +54,6 @@ static void make_table(uint16_t *table, const microt_strip_t *s, int32_t first, 
             at += (uint32_t)(8 * s->cell);
         }
         table += width;
-    }
-}
-
-// Stride 1 of 5x5 and 7x7: {even[v], odd[v]} of each vector, odd one row later.
-static void shift_rows(const int8_t *weights, int8_t *both, int32_t vectors) {
-    uint16x8_t before = vdupq_n_u16(0);
-    for (int32_t v = 0; v < vectors; v++) {
-        const uint16x8_t even = vreinterpretq_u16_s8(vld1q_s8(weights + 16 * v));
-        vst1q_s8(both + 32 * v, vreinterpretq_s8_u16(even));
-        vst1q_s8(both + 32 * v + 16, vreinterpretq_s8_u16(vsliq_n_u16(vshrq_n_u16(before, 8), even, 8)));
-        before = even;
     }
 }
 
@@ -130,7 +121,7 @@ void microt_mve_planes(const microt_op_t *op, const microt_window_args_t *a, con
             transpose(from + c, plane, table, pixels, channels, 2 - s.pitch);
             p.weights = weights;
             if (k != 3 && stride == 1) {
-                shift_rows(weights, both, vectors);
+                microt_mve_shift_rows(weights, both, vectors);
                 p.weights = both;
             }
             weights += 16 * vectors;

@@ -294,4 +294,97 @@
     WIDE 4
     WIDE 3
 
+// The same for 4 pixels and 2 to 4 steps, without loops: tiles are aligned, so word loads reach all of them from r1.
+    .macro STEP_AT a at
+    vldrb.8 q4, [r3], #32
+    vldrw.u32 q0, [r1, #\at]
+    vmladav\a\().s8 r0, q0, q4
+    vldrw.u32 q1, [r1, #\at + 16]
+    vmladav\a\().s8 r2, q1, q4
+    vldrb.8 q5, [r3, #-16]
+    vmladav\a\().s8 r8, q0, q5
+    vldrw.u32 q2, [r1, #\at + 32]
+    vmladav\a\().s8 r10, q1, q5
+    vldrw.u32 q3, [r1, #\at + 48]
+    vmladav\a\().s8 r4, q2, q4
+    vmladav\a\().s8 r12, q2, q5
+    vmladav\a\().s8 r6, q3, q4
+    vmladav\a\().s8 r14, q3, q5
+    .endm
+
+    .macro FEW_STEPS steps half
+    STEP_AT , 0
+    STEP_AT a, 64
+    .if \steps > 2
+    STEP_AT a, 128
+    .endif
+    .if \steps > 3
+    STEP_AT a, 192
+    .endif
+    PAIR 4 \half
+    .endm
+
+    .equ G_ARGS, 0
+    .equ G_IN, 4
+    .equ G_LEFT, 8
+    .equ G_END, 12
+    .equ G_SIZE, 16
+
+// void microt_mve_wide4_2(const microt_mve_tiles_t *), ..._3, ..._4
+    .macro WIDE_FEW steps
+    FUNCTION microt_mve_wide4_\steps
+    push {r4-r12, lr}
+    vpush {d8-d15}
+    sub sp, #G_SIZE
+    str r0, [sp, #G_ARGS]
+    ldr r1, [r0, #A_IN]
+    str r1, [sp, #G_IN]
+    ldr r1, [r0, #A_TILES]
+    str r1, [sp, #G_LEFT]
+    add r11, r0, #A_OFFSETS
+    ldr r5, [r0, #A_ZERO]
+    ldr r9, [r0, #A_OUT]
+    ldr r1, [r0, #A_TILE]
+1:  ldr r7, [sp, #G_ARGS]
+    ldr r0, [sp, #G_IN]
+    cbz r0, 3f
+    ldrd r3, lr, [r7, #A_PITCH]
+    ldr r1, [r7, #A_TILE]
+    add r2, r0, r3
+    add r4, r2, r3
+    add r6, r4, r3
+    add r3, r6
+    str r3, [sp, #G_IN]
+    dlstp.8 lr, lr
+2:  COPY4
+    letp lr, 2b
+    ldr r1, [r7, #A_TILE]
+3:  ldr r3, [r7, #A_GROUPS]
+    add r3, r9, r3, lsl #2
+    str r3, [sp, #G_END]
+    ldrd r3, r7, [r7, #A_WEIGHTS]
+4:  FEW_STEPS \steps b
+    FEW_STEPS \steps t
+    STORE r5 q0 r11
+    ldr r2, [sp, #G_END]
+    cmp r9, r2
+    bne.w 4b
+    ldrd r0, r2, [sp, #G_IN]
+    ldr r3, [r11, #A_SKIP - A_OFFSETS]
+    cbnz r0, 5f
+    add r1, #64 * \steps
+5:  add r9, r3
+    subs r2, #1
+    str r2, [sp, #G_LEFT]
+    bne.w 1b
+    add sp, #G_SIZE
+    vpop {d8-d15}
+    pop {r4-r12, pc}
+    FUNCTION_END microt_mve_wide4_\steps
+    .endm
+
+    WIDE_FEW 2
+    WIDE_FEW 3
+    WIDE_FEW 4
+
 #endif

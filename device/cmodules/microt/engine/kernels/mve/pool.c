@@ -26,6 +26,15 @@ typedef struct _sums_t {
 static inline sums_t sum8(const int8_t *x, const area_t *area, mve_pred16_t p) {
     sums_t s = {vdupq_n_s32(0), vdupq_n_s32(0)};
     int16x8_t few = vdupq_n_s16(0);
+    if (area->rows == 1 && area->columns <= FIT_16) {
+        for (int32_t i = area->columns; i > 0; i--) {
+            few = vaddq_s16(few, vldrbq_z_s16(x, p));
+            x += area->pitch;
+        }
+        s.even = vmovlbq_s16(few);
+        s.odd = vmovltq_s16(few);
+        return s;
+    }
     int32_t room = FIT_16;
     for (int32_t y = area->rows; y > 0; y--) {
         const int8_t *at = x;

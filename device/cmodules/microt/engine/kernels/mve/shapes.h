@@ -13,7 +13,7 @@
 #define BLOCK_TAPS (64) // most taps (BLOCKS)
 #define BLOCK_CLASSES (32)
 #define ADD_TABLES (2048)
-#define ADD_TABLES_PAY (1024) // elements from which tables pay
+#define ADD_TABLES_PAY (256) // elements from which tables pay
 
 typedef struct _microt_window_args_t {
     int32_t stride_h, stride_w, dilation_h, dilation_w, pad_top, pad_left, pad_bottom, pad_right, low, high;
