@@ -16,6 +16,13 @@ fail() {
     exit 3
 }
 
+supported() {
+    "$1" -c 'import sys; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null
+}
+
+[ -z "${PYTHON:-}" ] || supported "$PYTHON" ||
+    fail "PYTHON: expected Python 3.10 to 3.13 (TensorFlow's), got $("$PYTHON" -V 2>&1)"
+
 # --- system packages ------------------------------------------------------------------------------------------------
 
 # Prints the Debian packages for what is not there. Each is looked for by what it is wanted for, so that a tool from
@@ -63,15 +70,8 @@ fi
 
 # --- the Python environment -----------------------------------------------------------------------------------------
 
-supported() {
-    "$1" -c 'import sys; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null
-}
-
-if [ -n "${PYTHON:-}" ]; then
-    supported "$PYTHON" || fail "PYTHON: expected Python 3.10 to 3.13 (TensorFlow's), got $("$PYTHON" -V 2>&1)"
-    python=$PYTHON
-else
-    python=
+python=${PYTHON:-}
+if [ -z "$python" ]; then
     for candidate in python3 python3.13 python3.12 python3.11 python3.10; do
         if supported $candidate; then
             python=$candidate
