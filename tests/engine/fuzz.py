@@ -1,12 +1,16 @@
 # SPDX-License-Identifier: MIT
-"""Feeds mutated .mtb files to the engine under the address and undefined behaviour sanitizers.
+"""Feeds hostile .mtb files to the engine under the address and undefined behaviour sanitizers.
 
-python tests/engine/fuzz.py --seconds 60 [--seed 0] [FILE.mtb ...]
+python tests/engine/fuzz.py --seconds 60 [--seed 0] [--driver] [FILE.mtb ...]
 
-Without files: one made of all operators. Stops at the first finding, with the seed to repeat it.
+With clang: libFuzzer, led by the code that each file reaches; what it finds of interest is kept in
+build/fuzz/corpus/ and is where the next run starts, what fails in build/fuzz/. Without clang, or
+with --driver: random mutations of the files. Without files: some made of all operators. Stops at
+the first finding, with what repeats it.
 """
 
 import argparse
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -22,12 +26,31 @@ FLAGS = (
     "-std=c99 -D_POSIX_C_SOURCE=200809L -Wall -Wextra -Werror -g -O1 -ffp-contract=off "
     "-fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer"
 ).split()
+KEPT = engine.ROOT / "build" / "fuzz"
+LONGEST = 16384
 
 
-def build(folder: Path) -> Path:
-    """The driver, with the engine's sources, instrumented. RuntimeError when it does not build."""
+def clang() -> str | None:
+    """A clang that has libFuzzer, or None."""
+    for name in ["clang", *(f"clang-{n}" for n in range(22, 12, -1))]:
+        if not shutil.which(name):
+            continue
+        with tempfile.TemporaryDirectory() as folder:
+            probe = Path(folder) / "probe.c"
+            probe.write_text("int LLVMFuzzerTestOneInput(const char *x, long n) { return x == 0 && n; }\n")
+            command = [name, "-fsanitize=fuzzer,address,undefined", "-o", str(Path(folder) / "probe"), str(probe)]
+            if subprocess.run(command, capture_output=True).returncode == 0:
+                return name
+    return None
+
+
+def build(folder: Path, fuzzer: str | None = None) -> Path:
+    """The driver, with the engine's sources, instrumented; with `fuzzer`, a clang, the libFuzzer
+    target. RuntimeError when it does not build."""
     program = folder / "fuzz_mtb"
-    command = [engine.compiler(), *FLAGS, f"-I{engine.SOURCES}", "-o", str(program), str(DRIVER)]
+    command = [fuzzer or engine.compiler(), *FLAGS, f"-I{engine.SOURCES}", "-o", str(program), str(DRIVER)]
+    if fuzzer:
+        command[1:1] = ["-DMICROT_LIBFUZZER", "-fsanitize=fuzzer"]
     command += [str(f) for f in engine.sources()] + ["-lm"]
     done = subprocess.run(command, capture_output=True, text=True)
     if done.returncode:
@@ -44,32 +67,67 @@ def run(program: Path, file: Path, seed: int, count: int) -> int:
     return int(done.stdout.split()[1])
 
 
+def seeds(folder: Path) -> list[Path]:
+    """Good files of all operators, written to the folder."""
+    files = []
+    for make in (mtb_file.every_operator, mtb_file.newer_operators):
+        for seed in range(3):
+            files.append(folder / f"{make.__name__}_{seed}.mtb")
+            files[-1].write_bytes(mtb_file.pack(make(seed)))
+    return files
+
+
+def lead(program: Path, files: list[Path], seconds: float, seed: int) -> int:
+    """libFuzzer for so long; its exit status, 0 when nothing was found."""
+    corpus = KEPT / "corpus"
+    corpus.mkdir(parents=True, exist_ok=True)
+    for file in files:
+        shutil.copy(file, corpus)
+    longest = max(LONGEST, *(file.stat().st_size for file in files))
+    options = [f"-max_total_time={int(seconds)}", f"-seed={seed & 0xFFFFFFFF}", f"-max_len={longest}"]
+    options += [f"-artifact_prefix={KEPT}/", "-timeout=20", "-rss_limit_mb=2048", "-print_final_stats=1"]
+    done = subprocess.run([str(program), *options, "-verbosity=1", str(corpus)], stderr=subprocess.PIPE, text=True)
+    lines = done.stderr.splitlines()
+    if done.returncode:
+        print("\n".join(lines[-80:]))
+        print(f"failed; the file is in {KEPT}; again: {program} FILE")
+    else:
+        print("\n".join(line for line in lines if line.startswith(("stat::", "Done"))))
+        print(f"nothing found; {sum(1 for _ in corpus.iterdir())} files are kept in {corpus}")
+    return done.returncode
+
+
+def mutate(program: Path, files: list[Path], seconds: float, seed: int) -> int:
+    """Random mutations for so long; 1 at the first finding, else 0."""
+    end = time.time() + seconds
+    tried, accepted = 0, 0
+    while time.time() < end:
+        count = 2000
+        try:
+            accepted += run(program, files[seed % len(files)], seed, count)
+        except RuntimeError as error:
+            print(error)
+            return 1
+        seed += 1
+        tried += count
+        print(f"\r{tried} files, {accepted} accepted and run", end="", flush=True)
+    print()
+    return 0
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("files", nargs="*", type=Path)
     parser.add_argument("--seconds", type=float, default=60)
     parser.add_argument("--seed", type=int, default=int(time.time()))
+    parser.add_argument("--driver", action="store_true", help="random mutations even where there is clang")
     args = parser.parse_args()
+    KEPT.mkdir(parents=True, exist_ok=True)
+    fuzzer = None if args.driver else clang()
     with tempfile.TemporaryDirectory() as folder:
-        program = build(Path(folder))
-        files = args.files
-        if not files:
-            files = [Path(folder) / "every_operator.mtb"]
-            files[0].write_bytes(mtb_file.pack(mtb_file.every_operator()))
-        end = time.time() + args.seconds
-        seed, tried, accepted = args.seed, 0, 0
-        while time.time() < end:
-            count = 2000
-            try:
-                accepted += run(program, files[seed % len(files)], seed, count)
-            except RuntimeError as error:
-                print(error)
-                return 1
-            seed += 1
-            tried += count
-            print(f"\r{tried} files, {accepted} accepted and run", end="", flush=True)
-    print()
-    return 0
+        files = args.files or seeds(Path(folder))
+        program = build(KEPT, fuzzer)
+        return (lead if fuzzer else mutate)(program, files, args.seconds, args.seed)
 
 
 if __name__ == "__main__":

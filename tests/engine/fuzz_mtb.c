@@ -1,18 +1,21 @@
 // SPDX-License-Identifier: MIT
 //
-// Hostile .mtb files: mutates a good file, makes its CRC right again so that the checks behind it
-// are reached, opens it and, if it is accepted, runs everything it describes. Meant to be built
-// with -fsanitize=address,undefined; every buffer has exactly its size.
+// Hostile .mtb files: opens them and, if they are accepted, runs everything they describe. Meant to
+// be built with -fsanitize=address,undefined; every buffer has exactly its size. Size and CRC of
+// each file are made right before, so that the checks behind them are reached.
+//
+// With clang, -DMICROT_LIBFUZZER and -fsanitize=fuzzer: a libFuzzer target. Else a driver that
+// mutates a good file:
 //
 //     fuzz_mtb FILE SEED COUNT      prints "accepted N of COUNT"
 
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "engine.h"
+#include "kernels.h"
 
-#define MOST_MACS (20u * 1000 * 1000)
-#define MOST_ARENA (64u << 20)
+#define MOST_WORK (20u * 1000 * 1000)
+#define MOST_ARENA (8u << 20)
 
 static uint64_t state;
 
@@ -21,10 +24,6 @@ static uint32_t next(void) {
     state ^= state >> 7;
     state ^= state << 17;
     return (uint32_t)(state >> 32);
-}
-
-static uint32_t below(uint32_t n) {
-    return next() % n;
 }
 
 static uint32_t crc32(const uint8_t *p, size_t n) {
@@ -36,6 +35,110 @@ static uint32_t crc32(const uint8_t *p, size_t n) {
         }
     }
     return ~crc;
+}
+
+// Multiply-accumulates, and as much for what other operators touch.
+static uint64_t work(const microt_model_t *m) {
+    uint64_t sum = 0;
+    for (unsigned i = 0; i < m->op_count; i++) {
+        microt_op_t op;
+        microt_load_op(m, i, &op);
+        uint64_t each = 1;
+        if (op.code == MICROT_AVERAGE_POOL_2D || op.code == MICROT_MAX_POOL_2D) {
+            each = (uint64_t)microt_i32(op.args + 24) * (uint64_t)microt_i32(op.args + 28);
+        }
+        sum += microt_op_macs(m, i) + each * (uint64_t)op.out.h * (uint64_t)op.out.w * (uint64_t)op.out.c;
+    }
+    return sum * m->exit_count;
+}
+
+static void run_all(const microt_model_t *m) {
+    if (m->arena_size > MOST_ARENA || work(m) > MOST_WORK) {
+        return;
+    }
+    void *arena = NULL;
+    if (posix_memalign(&arena, MICROT_ARENA_ALIGN, m->arena_size) != 0) {
+        abort();
+    }
+    microt_run_t run;
+    microt_tensor_t in = microt_tensor(m, m->input);
+    for (unsigned e = 0; e < m->exit_count; e++) {
+        memset(arena, 0x55, m->arena_size);
+        for (int32_t i = 0; i < in.h * in.w * in.c; i++) {
+            ((uint8_t *)arena)[in.offset + (uint32_t)i] = (uint8_t)next();
+        }
+        if (microt_run(m, &run, arena, e) != 0) {
+            abort();
+        }
+        while (microt_resume(m, &run) == 0) {
+        }
+    }
+    for (unsigned e = 0; e < m->exit_count; e++) {
+        const microt_feature_t *f = &m->exits[e].feature;
+        if (f->parts == 0) {
+            continue;
+        }
+        int8_t *embeddings = malloc(microt_embeddings_size(m, e));
+        float *z = malloc(4 * (size_t)f->d);
+        float *u = malloc(4 * (size_t)f->k + 1);
+        for (uint32_t i = 0; i < microt_embeddings_size(m, e); i++) {
+            embeddings[i] = (int8_t)next();
+        }
+        microt_feature(m, e, embeddings, z);
+        microt_project(m, e, z, u);
+        microt_project_back(m, e, u, z);
+        free(embeddings);
+        free(z);
+        free(u);
+    }
+    for (unsigned i = 0; i < m->tensor_count; i++) {
+        if (strlen(microt_tensor_name(m, i)) > m->strings_size) {
+            abort();
+        }
+    }
+    free(arena);
+}
+
+// Opens a file, and runs it if it is accepted: then true. Its size and CRC are put right.
+static bool try_file(uint8_t *file, size_t size) {
+    if (size > 132) {
+        uint32_t length = (uint32_t)size;
+        memcpy(file + 8, &length, 4);
+        uint32_t crc = crc32(file + 16, size - 16);
+        memcpy(file + 12, &crc, 4);
+    }
+    microt_model_t model;
+    char error[MICROT_ERROR_SIZE];
+    memset(error, 0x55, sizeof(error));
+    if (microt_open(&model, file, size, error, sizeof(error)) == 0) {
+        run_all(&model);
+        return true;
+    }
+    if (memchr(error, 0, sizeof(error)) == NULL || error[0] == 0) {
+        abort();
+    }
+    return false;
+}
+
+#ifdef MICROT_LIBFUZZER
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
+    state = 0x9E3779B97F4A7C15u;
+    // at an address that the file's first bytes choose, its end at the end of the allocation
+    size_t skip = size > 12 ? data[12] & 15 : 0;
+    uint8_t *memory = malloc(skip + size + (size == 0));
+    memcpy(memory + skip, data, size);
+    try_file(memory + skip, size);
+    free(memory);
+    return 0;
+}
+
+#else
+
+static uint32_t below(uint32_t n) {
+    return next() % n;
 }
 
 // Values that break arithmetic rather than comparisons.
@@ -89,57 +192,6 @@ static void mutate(uint8_t *file, size_t size, size_t records) {
     }
 }
 
-static void run_all(const microt_model_t *m) {
-    uint64_t macs = 0;
-    for (unsigned i = 0; i < m->op_count; i++) {
-        macs += microt_op_macs(m, i);
-    }
-    if (macs > MOST_MACS || m->arena_size > MOST_ARENA) {
-        return;
-    }
-    void *arena = NULL;
-    if (posix_memalign(&arena, MICROT_ARENA_ALIGN, m->arena_size) != 0) {
-        abort();
-    }
-    microt_run_t run;
-    microt_tensor_t in = microt_tensor(m, m->input);
-    for (unsigned e = 0; e < m->exit_count; e++) {
-        memset(arena, 0x55, m->arena_size);
-        for (int32_t i = 0; i < in.h * in.w * in.c; i++) {
-            ((uint8_t *)arena)[in.offset + (uint32_t)i] = (uint8_t)next();
-        }
-        if (microt_run(m, &run, arena, e) != 0) {
-            abort();
-        }
-        while (microt_resume(m, &run) == 0) {
-        }
-    }
-    for (unsigned e = 0; e < m->exit_count; e++) {
-        const microt_feature_t *f = &m->exits[e].feature;
-        if (f->parts == 0) {
-            continue;
-        }
-        int8_t *embeddings = malloc(microt_embeddings_size(m, e));
-        float *z = malloc(4 * (size_t)f->d);
-        float *u = malloc(4 * (size_t)f->k + 1);
-        for (uint32_t i = 0; i < microt_embeddings_size(m, e); i++) {
-            embeddings[i] = (int8_t)next();
-        }
-        microt_feature(m, e, embeddings, z);
-        microt_project(m, e, z, u);
-        microt_project_back(m, e, u, z);
-        free(embeddings);
-        free(z);
-        free(u);
-    }
-    for (unsigned i = 0; i < m->tensor_count; i++) {
-        if (strlen(microt_tensor_name(m, i)) > m->strings_size) {
-            abort();
-        }
-    }
-    free(arena);
-}
-
 int main(int argc, char **argv) {
     if (argc != 4) {
         fprintf(stderr, "usage: fuzz_mtb FILE SEED COUNT\n");
@@ -173,23 +225,13 @@ int main(int argc, char **argv) {
         memcpy(file, good, n);
         if (n > 132) {
             mutate(file, n, records);
-            uint32_t length = (uint32_t)n;
-            memcpy(file + 8, &length, 4);
-            uint32_t crc = crc32(file + 16, n - 16);
-            memcpy(file + 12, &crc, 4);
         }
-        microt_model_t model;
-        char error[MICROT_ERROR_SIZE];
-        memset(error, 0x55, sizeof(error));
-        if (microt_open(&model, file, n, error, sizeof(error)) == 0) {
-            accepted++;
-            run_all(&model);
-        } else if (memchr(error, 0, sizeof(error)) == NULL || error[0] == 0) {
-            abort();
-        }
+        accepted += try_file(file, n);
         free(memory);
     }
     free(good);
     printf("accepted %u of %u\n", accepted, count);
     return 0;
 }
+
+#endif

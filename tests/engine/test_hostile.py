@@ -22,10 +22,25 @@ def driver(tmp_path_factory):
     return fuzz.build(folder)
 
 
+@pytest.mark.parametrize("make", [mtb_file.every_operator, mtb_file.newer_operators])
 @pytest.mark.parametrize("seed", range(4))
-def test_mutations(driver, tmp_path, seed):
-    file = tmp_path / "every_operator.mtb"
-    file.write_bytes(mtb_file.pack(mtb_file.every_operator(seed)))
+def test_mutations(driver, tmp_path, make, seed):
+    file = tmp_path / "good.mtb"
+    file.write_bytes(mtb_file.pack(make(seed)))
     accepted = fuzz.run(driver, file, seed, 500)
     # both ways are taken: most are refused, some change only weights and run
     assert 20 < accepted < 400
+
+
+def test_the_libfuzzer_target_builds_and_runs(tmp_path):
+    clang = fuzz.clang()
+    if clang is None:
+        pytest.skip("no clang with libFuzzer (apt-get install clang)")
+    program = fuzz.build(tmp_path, clang)
+    corpus = tmp_path / "corpus"
+    corpus.mkdir()
+    files = fuzz.seeds(corpus)
+    done = subprocess.run([str(program), "-runs=2000", "-seed=1", str(corpus)], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    # files that reach more code were kept
+    assert len(list(corpus.iterdir())) > len(files)
