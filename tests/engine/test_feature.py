@@ -34,6 +34,14 @@ def feature(net, spec, exit, q):
     return np.concatenate(out)
 
 
+def projected(projection, scales, z):
+    """The definition in feature.c: z as int16, exact integer sums."""
+    scale = np.abs(z).max() / f32(32767)
+    whole = np.trunc(z / scale + np.copysign(f32(0.5), z)).astype(np.int64)
+    sums = projection.astype(np.int64) @ whole
+    return (scale * sums.astype(f32)) * scales
+
+
 def test_feature_and_projection():
     program = mtb_file.every_operator(3)
     net = Backbone(mtb_file.pack(program))
@@ -48,8 +56,10 @@ def test_feature_and_projection():
 
         projection, scales = spec["projection"].astype(f32), spec["scales"].astype(f32)
         u = net.project(exit, z)
-        expected = np.array([[s * in_order(p * row) for p, s in zip(projection, scales, strict=True)] for row in z])
+        expected = np.array([projected(spec["projection"], scales, row) for row in z])
         np.testing.assert_array_equal(u.view(np.uint32), expected.astype(f32).view(np.uint32))
+
+        np.testing.assert_allclose(u, (z.astype(float) @ projection.T) * scales, atol=2e-4 * np.abs(u).max())
 
         back = net.project_back(exit, u)
         expected = np.array([np.cumsum(projection * (scales * row)[:, None], 0, dtype=f32)[-1] for row in u])

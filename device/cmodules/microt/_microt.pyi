@@ -125,8 +125,37 @@ def scale(x: Floats, alpha: float, n: int = -1, x_off: int = 0) -> None:
 def fill(x: Floats, value: float, /) -> None:
     """x[i] = value"""
 
-def quantize(x: Floats, out: Int8, /) -> float:
+def quantize(x: Floats, out: Int8, at: int = ..., /) -> float:
     """out[i] = round(x[i] / scale), halves away from zero, with scale = max |x| / 127, which is returned.
 
+    at: then out may be any writable buffer, longer than x, and its bytes from `at` on are written.
     ValueError for values that are not finite. All zeros give scale 0.
     """
+
+def gram_size(n: int, k: int, /) -> int:
+    """float32 values of the buffer that `gram` wants; about n * n / 2."""
+
+def gram(buffer: Floats, scales: Floats, n: int, k: int, /) -> float:
+    """The products of n samples with each other, in place.
+
+    buffer: gram_size(n, k) values, at whose start lie n int8 rows of k values (put there by `quantize`); sample i is
+    scales[i] * row i. Afterwards the rows are gone and the lower triangle of the n x n matrix, packed by rows, lies at
+    the end of buffer. Returns the sum of its diagonal. Integer sums are exact.
+
+    The functions below take such a buffer, or any array("f") that ends with a triangle, as A.
+    """
+
+def symmetric_times(A: Floats, x: Floats, out: Floats, n: int, /) -> None:
+    """out = A x; out must not be x."""
+
+def symmetric_rank2(A: Floats, alpha: float, x: Floats, y: Floats, n: int, /) -> None:
+    """A += alpha * (x y^T + y x^T)"""
+
+def cholesky(A: Floats, shift: float, n: int, /) -> None:
+    """A + shift * I = L L^T; L takes the place of A. ValueError when that is not positive definite; A is lost then."""
+
+def cholesky_solve(L: Floats, x: Floats, n: int, /) -> None:
+    """x = (L L^T)^-1 x, in place."""
+
+def cholesky_diagonal(L: Floats, out: Floats, work: Floats, n: int, /) -> None:
+    """out = the diagonal of (L L^T)^-1. L becomes its own inverse; work: n values to work with."""

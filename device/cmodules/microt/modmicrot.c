@@ -12,6 +12,7 @@
 #include "py/runtime.h"
 
 #include "engine/engine.h"
+#include "engine/symmetric.h"
 #include "engine/vector.h"
 
 typedef struct _microt_backbone_obj_t {
@@ -495,9 +496,7 @@ static mp_obj_t microt_mod_matvec(size_t n_args, const mp_obj_t *pos_args, mp_ma
     check_range("A", &a, a_off, area(rows, cols));
     check_range("x", &x, 0, cols);
     check_range("out", &out, 0, rows);
-    for (mp_int_t r = 0; r < rows; r++) {
-        ((float *)out.data)[r] = microt_dot(&a, (size_t)(a_off + r * cols), &x, 0, (size_t)cols);
-    }
+    microt_matvec(&a, (size_t)a_off, &x, out.data, (size_t)rows, (size_t)cols);
     return mp_const_none;
 }
 static MP_DEFINE_CONST_FUN_OBJ_KW(microt_mod_matvec_obj, 5, microt_mod_matvec);
@@ -521,12 +520,7 @@ static mp_obj_t microt_mod_vecmat(size_t n_args, const mp_obj_t *pos_args, mp_ma
     check_range("A", &a, a_off, area(rows, cols));
     check_range("v", &v, 0, rows);
     check_range("out", &out, 0, cols);
-    for (mp_int_t c = 0; c < cols; c++) {
-        ((float *)out.data)[c] = 0.0f;
-    }
-    for (mp_int_t r = 0; r < rows; r++) {
-        microt_axpy(((const float *)v.data)[r], &a, (size_t)(a_off + r * cols), out.data, (size_t)cols);
-    }
+    microt_vecmat(v.data, &a, (size_t)a_off, out.data, (size_t)rows, (size_t)cols);
     return mp_const_none;
 }
 static MP_DEFINE_CONST_FUN_OBJ_KW(microt_mod_vecmat_obj, 5, microt_mod_vecmat);
@@ -584,9 +578,7 @@ static mp_obj_t microt_mod_scale(size_t n_args, const mp_obj_t *pos_args, mp_map
     float alpha = mp_obj_get_float_to_f(args[ARG_alpha].u_obj);
     mp_int_t x_off = args[ARG_x_off].u_int;
     mp_int_t n = count("x", &x, x_off, args[ARG_n].u_int);
-    for (mp_int_t i = 0; i < n; i++) {
-        ((float *)x.data)[x_off + i] *= alpha;
-    }
+    microt_scale((float *)x.data + x_off, alpha, (size_t)n);
     return mp_const_none;
 }
 static MP_DEFINE_CONST_FUN_OBJ_KW(microt_mod_scale_obj, 2, microt_mod_scale);
@@ -601,11 +593,19 @@ static mp_obj_t microt_mod_fill(mp_obj_t x_in, mp_obj_t value_in) {
 }
 static MP_DEFINE_CONST_FUN_OBJ_2(microt_mod_fill_obj, microt_mod_fill);
 
-static mp_obj_t microt_mod_quantize(mp_obj_t x_in, mp_obj_t out_in) {
-    microt_vector_t x = get_vector("x", x_in, false, MP_BUFFER_READ);
+// quantize(x, out, at=None): with at, x.size bytes of any writable buffer from there on
+static mp_obj_t microt_mod_quantize(size_t n_args, const mp_obj_t *args) {
+    microt_vector_t x = get_vector("x", args[0], false, MP_BUFFER_READ);
     mp_buffer_info_t out;
-    mp_get_buffer_raise(out_in, &out, MP_BUFFER_WRITE);
-    if (!is_byte(out.typecode) || out.len != x.size) {
+    mp_get_buffer_raise(args[1], &out, MP_BUFFER_WRITE);
+    mp_int_t at = 0;
+    if (n_args > 2) {
+        at = mp_obj_get_int(args[2]);
+        if (at < 0 || (size_t)at > out.len || x.size > out.len - (size_t)at) {
+            mp_raise_msg_varg(&mp_type_ValueError, MP_ERROR_TEXT("out: expected %u bytes from %d on, got %u in all"),
+                (unsigned)x.size, (int)at, (unsigned)out.len);
+        }
+    } else if (!is_byte(out.typecode) || out.len != x.size) {
         mp_raise_msg_varg(&mp_type_ValueError, MP_ERROR_TEXT("out: expected %u values of int8, got %u of %s"),
             (unsigned)x.size, (unsigned)values(&out), typecode_name(out.typecode));
     }
@@ -615,9 +615,104 @@ static mp_obj_t microt_mod_quantize(mp_obj_t x_in, mp_obj_t out_in) {
                 (unsigned)i);
         }
     }
-    return mp_obj_new_float_from_f(microt_quantize(x.data, out.buf, x.size));
+    return mp_obj_new_float_from_f(microt_quantize(x.data, (int8_t *)out.buf + at, x.size));
 }
-static MP_DEFINE_CONST_FUN_OBJ_2(microt_mod_quantize_obj, microt_mod_quantize);
+static MP_DEFINE_CONST_FUN_OBJ_VAR_BETWEEN(microt_mod_quantize_obj, 2, 3, microt_mod_quantize);
+
+// Symmetric matrices: the lower triangle, packed, at the end of a buffer of float32
+
+// Samples or rows of a matrix: as many as keep all sizes within an int32.
+static size_t get_rows(mp_obj_t n_in, mp_int_t most) {
+    mp_int_t n = mp_obj_get_int(n_in);
+    if (n < 1 || n > most) {
+        mp_raise_msg_varg(&mp_type_ValueError, MP_ERROR_TEXT("n: expected 1 to %d, got %d"), (int)most, (int)n);
+    }
+    return (size_t)n;
+}
+
+// The triangle of n rows at the end of a writable buffer of float32.
+static float *get_triangle(mp_obj_t obj, size_t n) {
+    microt_vector_t a = get_vector("A", obj, false, MP_BUFFER_WRITE);
+    check_range("A", &a, 0, (mp_int_t)MICROT_TRIANGLE(n));
+    return (float *)a.data + a.size - MICROT_TRIANGLE(n);
+}
+
+// n float32 values
+static float *get_column(const char *what, mp_obj_t obj, size_t n, mp_uint_t access) {
+    microt_vector_t x = get_vector(what, obj, false, access);
+    check_range(what, &x, 0, (mp_int_t)n);
+    return x.data;
+}
+
+static mp_obj_t microt_mod_gram_size(mp_obj_t n_in, mp_obj_t k_in) {
+    const size_t n = get_rows(n_in, 8192);
+    return mp_obj_new_int_from_uint((mp_uint_t)microt_gram_size(n, get_rows(k_in, 65535)));
+}
+static MP_DEFINE_CONST_FUN_OBJ_2(microt_mod_gram_size_obj, microt_mod_gram_size);
+
+// gram(buffer, scales, n, k)
+static mp_obj_t microt_mod_gram(size_t n_args, const mp_obj_t *args) {
+    (void)n_args;
+    const size_t n = get_rows(args[2], 8192), k = get_rows(args[3], 65535);
+    microt_vector_t buffer = get_vector("buffer", args[0], false, MP_BUFFER_WRITE);
+    const size_t size = microt_gram_size(n, k);
+    if (buffer.size != size) {
+        mp_raise_msg_varg(&mp_type_ValueError, MP_ERROR_TEXT("buffer: expected %u values, got %u"), (unsigned)size,
+            (unsigned)buffer.size);
+    }
+    const float *scales = get_column("scales", args[1], n, MP_BUFFER_READ);
+    return mp_obj_new_float_from_f(microt_gram(buffer.data, scales, n, k));
+}
+static MP_DEFINE_CONST_FUN_OBJ_VAR_BETWEEN(microt_mod_gram_obj, 4, 4, microt_mod_gram);
+
+// symmetric_times(A, x, out, n)
+static mp_obj_t microt_mod_symmetric_times(size_t n_args, const mp_obj_t *args) {
+    (void)n_args;
+    const size_t n = get_rows(args[3], 8192);
+    const float *a = get_triangle(args[0], n), *x = get_column("x", args[1], n, MP_BUFFER_READ);
+    float *out = get_column("out", args[2], n, MP_BUFFER_WRITE);
+    microt_symmetric_times(a, x, out, n);
+    return mp_const_none;
+}
+static MP_DEFINE_CONST_FUN_OBJ_VAR_BETWEEN(microt_mod_symmetric_times_obj, 4, 4, microt_mod_symmetric_times);
+
+// symmetric_rank2(A, alpha, x, y, n)
+static mp_obj_t microt_mod_symmetric_rank2(size_t n_args, const mp_obj_t *args) {
+    (void)n_args;
+    const size_t n = get_rows(args[4], 8192);
+    float *a = get_triangle(args[0], n);
+    const float *x = get_column("x", args[2], n, MP_BUFFER_READ), *y = get_column("y", args[3], n, MP_BUFFER_READ);
+    microt_symmetric_rank2(a, mp_obj_get_float_to_f(args[1]), x, y, n);
+    return mp_const_none;
+}
+static MP_DEFINE_CONST_FUN_OBJ_VAR_BETWEEN(microt_mod_symmetric_rank2_obj, 5, 5, microt_mod_symmetric_rank2);
+
+static mp_obj_t microt_mod_cholesky(mp_obj_t a_in, mp_obj_t shift_in, mp_obj_t n_in) {
+    const size_t n = get_rows(n_in, 8192);
+    if (!microt_cholesky(get_triangle(a_in, n), mp_obj_get_float_to_f(shift_in), n)) {
+        mp_raise_ValueError(MP_ERROR_TEXT("A: expected a positive definite matrix"));
+    }
+    return mp_const_none;
+}
+static MP_DEFINE_CONST_FUN_OBJ_3(microt_mod_cholesky_obj, microt_mod_cholesky);
+
+static mp_obj_t microt_mod_cholesky_solve(mp_obj_t l_in, mp_obj_t x_in, mp_obj_t n_in) {
+    const size_t n = get_rows(n_in, 8192);
+    const float *l = get_triangle(l_in, n);
+    microt_cholesky_solve(l, get_column("x", x_in, n, MP_BUFFER_WRITE), n);
+    return mp_const_none;
+}
+static MP_DEFINE_CONST_FUN_OBJ_3(microt_mod_cholesky_solve_obj, microt_mod_cholesky_solve);
+
+// cholesky_diagonal(L, out, work, n)
+static mp_obj_t microt_mod_cholesky_diagonal(size_t n_args, const mp_obj_t *args) {
+    (void)n_args;
+    const size_t n = get_rows(args[3], 8192);
+    float *l = get_triangle(args[0], n), *out = get_column("out", args[1], n, MP_BUFFER_WRITE);
+    microt_cholesky_diagonal(l, out, get_column("work", args[2], n, MP_BUFFER_WRITE), n);
+    return mp_const_none;
+}
+static MP_DEFINE_CONST_FUN_OBJ_VAR_BETWEEN(microt_mod_cholesky_diagonal_obj, 4, 4, microt_mod_cholesky_diagonal);
 
 static mp_obj_t microt_mod_kernels(void) {
     mp_obj_t items[1] = {MP_OBJ_NEW_QSTR(MP_QSTR_reference)};
@@ -641,6 +736,13 @@ static const mp_rom_map_elem_t microt_module_globals_table[] = {
     { MP_ROM_QSTR(MP_QSTR_scale), MP_ROM_PTR(&microt_mod_scale_obj) },
     { MP_ROM_QSTR(MP_QSTR_fill), MP_ROM_PTR(&microt_mod_fill_obj) },
     { MP_ROM_QSTR(MP_QSTR_quantize), MP_ROM_PTR(&microt_mod_quantize_obj) },
+    { MP_ROM_QSTR(MP_QSTR_gram_size), MP_ROM_PTR(&microt_mod_gram_size_obj) },
+    { MP_ROM_QSTR(MP_QSTR_gram), MP_ROM_PTR(&microt_mod_gram_obj) },
+    { MP_ROM_QSTR(MP_QSTR_symmetric_times), MP_ROM_PTR(&microt_mod_symmetric_times_obj) },
+    { MP_ROM_QSTR(MP_QSTR_symmetric_rank2), MP_ROM_PTR(&microt_mod_symmetric_rank2_obj) },
+    { MP_ROM_QSTR(MP_QSTR_cholesky), MP_ROM_PTR(&microt_mod_cholesky_obj) },
+    { MP_ROM_QSTR(MP_QSTR_cholesky_solve), MP_ROM_PTR(&microt_mod_cholesky_solve_obj) },
+    { MP_ROM_QSTR(MP_QSTR_cholesky_diagonal), MP_ROM_PTR(&microt_mod_cholesky_diagonal_obj) },
 };
 static MP_DEFINE_CONST_DICT(microt_module_globals, microt_module_globals_table);
 

@@ -5,7 +5,9 @@
 
 #include <math.h>
 
+#include "dots.h"
 #include "engine.h"
+#include "vector.h"
 
 uint32_t microt_embeddings_size(const microt_model_t *model, unsigned exit) {
     uint32_t size = 0;
@@ -52,18 +54,50 @@ int microt_feature(const microt_model_t *model, unsigned exit, const int8_t *emb
     return 0;
 }
 
+// out = round(x / scale), halves away from zero, placed as microt_dots4 wants it; scale = max |x| / 32767, returned.
+static float quantize16(const float *x, int16_t *out, uint32_t n) {
+    float most = 0.0f;
+    for (uint32_t i = 0; i < n; i++) {
+        const float size = fabsf(x[i]);
+        most = size > most ? size : most;
+    }
+    const float scale = most / 32767.0f;
+    for (uint32_t i = 0; i < n; i++) {
+        const float value = scale > 0.0f ? x[i] / scale : 0.0f;
+        const int32_t whole = (int32_t)(value < 0.0f ? value - 0.5f : value + 0.5f);
+        out[microt_dots_place(i, n)] = (int16_t)(whole > 32767 ? 32767 : whole < -32767 ? -32767 : whole);
+    }
+    return scale;
+}
+
+// z is taken as int16, up to 512 values at a time, each stretch with a scale of its own: max |z| / 32767.
 int microt_project(const microt_model_t *model, unsigned exit, const float *z, float *u) {
     if (exit >= model->exit_count || model->exits[exit].feature.k == 0) {
         return -1;
     }
     const microt_feature_t *f = &model->exits[exit].feature;
     for (uint32_t i = 0; i < f->k; i++) {
-        const int8_t *row = f->projection + (size_t)i * f->d;
-        float sum = 0.0f;
-        for (uint32_t j = 0; j < f->d; j++) {
-            sum += (float)row[j] * z[j];
+        u[i] = 0.0f;
+    }
+    for (uint32_t at = 0; at < f->d; at += MICROT_DOTS_MAX) {
+        const uint32_t n = f->d - at < MICROT_DOTS_MAX ? f->d - at : MICROT_DOTS_MAX;
+        int16_t whole[MICROT_DOTS_MAX];
+        const float scale = quantize16(z + at, whole, n);
+        const int8_t *rows = f->projection + at;
+        uint32_t i = 0;
+        for (; i + 4 <= f->k; i += 4) {
+            int32_t sums[4];
+            microt_dots4(whole, rows + (size_t)i * f->d, f->d, n, sums);
+            for (unsigned m = 0; m < 4; m++) {
+                u[i + m] += scale * (float)sums[m];
+            }
         }
-        u[i] = microt_f32(f->row_scale + 4 * i) * sum;
+        for (; i < f->k; i++) {
+            u[i] += scale * (float)microt_dots1(whole, rows + (size_t)i * f->d, n);
+        }
+    }
+    for (uint32_t i = 0; i < f->k; i++) {
+        u[i] *= microt_f32(f->row_scale + 4 * i);
     }
     return 0;
 }
@@ -73,15 +107,13 @@ int microt_project_back(const microt_model_t *model, unsigned exit, const float 
         return -1;
     }
     const microt_feature_t *f = &model->exits[exit].feature;
+    const microt_vector_t rows = {(void *)(uintptr_t)f->projection, (size_t)f->k * f->d, true};
     for (uint32_t j = 0; j < f->d; j++) {
         z[j] = 0.0f;
     }
     for (uint32_t i = 0; i < f->k; i++) {
-        const int8_t *row = f->projection + (size_t)i * f->d;
         const float weight = microt_f32(f->row_scale + 4 * i) * u[i];
-        for (uint32_t j = 0; j < f->d; j++) {
-            z[j] += (float)row[j] * weight;
-        }
+        microt_axpy(weight, &rows, (size_t)i * f->d, z, f->d);
     }
     return 0;
 }
