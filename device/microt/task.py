@@ -5,10 +5,11 @@ import errno
 import gc
 import os
 from collections import namedtuple
+from random import getrandbits
 
-from microt import threshold
+from microt import reject, threshold
 from microt.arrays import zeros
-from microt.heads import Head, fit, means, solver
+from microt.heads import Head, dual, fit, means, solver
 from microt.heads.feature import Feature
 from microt.heads.rows import Rows
 from microt.store import snapshot
@@ -17,7 +18,7 @@ from microt.store.journal import ENOSPC, EROFS, LABEL_BYTES, Journal
 RECORD_BYTES = 80  # at most, around the embeddings of a sample
 REASONS = {errno.ENOENT: "no such folder", ENOSPC: "no space left", EROFS: "read-only"}
 
-Result = namedtuple("Result", ("label", "confidence", "exit", "scores"))
+Result = namedtuple("Result", ("label", "confidence", "exit", "scores", "familiarity"))
 
 
 class Task:
@@ -31,12 +32,18 @@ class Task:
     Until `fit`, and again once a class is taught that the heads do not know, the last exit answers
     by the nearest class mean. Until `calibrate` no sample is answered at exit 0.
 
+    limit: the most samples of a class that are kept, None: all. With a limit a class keeps a random choice of all
+    that it was shown (reservoir sampling), and the journal is compacted when more than half of it is dead.
+
     notes: sentences about what was found on opening that is not as it should be; also printed.
     """
 
-    def __init__(self, net, path="/task", head="lda"):
+    def __init__(self, net, path="/task", head="lda", limit=None):
         solver(head)
+        if limit is not None and limit < 1:
+            raise ValueError("limit: expected 1 sample or more, got %r" % (limit,))
         self.net = net
+        self.limit = limit
         self.path = path.rstrip("/")
         self.head = head
         self.notes = []
@@ -49,6 +56,7 @@ class Task:
         self._z = zeros(max(f.d for f in self._features))
         self._means = None  # a head of the last exit that follows each sample
         self._heads = None  # of exit 0 and of the last exit
+        self._held = None  # HeldOut of exit 0 and of the last exit, from a fit to the next sample
         self._covered = 0  # number of the first journal record that the heads do not know
         self._uncalibrate()
         self._open()
@@ -88,12 +96,27 @@ class Task:
             raise RuntimeError("exit_ratio: not calibrated yet; call calibrate() first")
         self._threshold = threshold.threshold(self._quantiles, ratio)
         self._exit_ratio = ratio
+        self._tracker = None
+
+    @property
+    def reject_rate(self):
+        """The share of known samples that may be answered None; None: every sample gets a label."""
+        return self._reject[0] if self._reject else None
+
+    def track(self, rate=0.02):
+        """From now on each `predict` moves the threshold so that `exit_ratio` holds when the stream drifts.
+
+        rate: see `microt.threshold.Tracker`; 0 ends it. RuntimeError: not calibrated.
+        """
+        self.exit_ratio = self.exit_ratio or 0.0
+        self._tracker = threshold.Tracker(self._exit_ratio, rate) if rate else None
 
     def learn(self, x, label):
         """Teaches one sample: runs the backbone once and keeps the embeddings in flash.
 
-        x: what `net.run` takes. label: a str of 1 to 64 bytes. Returns when the sample is in
-        flash. Raises with everything as before: TypeError and ValueError for a wrong x or label,
+        x: what `net.run` takes. label: a str of 1 to 64 bytes. Returns True when the sample is in
+        flash; False when its class has `limit` samples and keeps those. Raises with everything
+        as before: TypeError and ValueError for a wrong x or label,
         OSError when flash is full, MemoryError when there is no room for one more class.
         """
         check_label(label)
@@ -101,6 +124,12 @@ class Task:
         new = label not in journal.labels
         row = len(journal.labels) if new else journal.labels.index(label)
         count = 0 if new else journal.count(row)
+        out = None
+        if self.limit and count >= self.limit:
+            journal.passed_over(row)
+            out = getrandbits(30) % journal.shown(row)
+            if out >= count:
+                return False
         # a new class makes fitted heads step back for class means, which then must be there
         following = new or not self._heads
         running, done = None, False
@@ -119,11 +148,35 @@ class Task:
         finally:
             if not done and new and running and len(running) > row:
                 running.remove(row)
+        self._held = None
         if following:
             self._means = running
             self._heads = None
             self._uncalibrate()
             means.follow(running, row, count, self._feature(self._last))
+        if out is not None:
+            self._replaced(row, out)
+        return True
+
+    def undo(self):
+        """Forgets the sample taught last; returns its label. A class without samples goes as well.
+
+        Fitted heads keep what they took from the sample until the next `fit`. ValueError: there is no sample.
+        OSError: flash is full, nothing has changed.
+        """
+        journal = self._journal
+        if not len(journal):
+            raise ValueError("undo: expected a sample, the task has none")
+        label = journal.labels[journal.rows[-1]]
+        self._drop("undo", len(journal) - 1)
+        return label
+
+    def compact(self):
+        """Writes the journal anew without the samples that no longer count. OSError: it is as before."""
+        try:
+            self._journal.compact()
+        except OSError as error:
+            raise self._not_written("compact", error) from None
 
     def forget(self, label):
         """Forgets a class and its samples. ValueError: no such class; OSError: flash is full."""
@@ -135,10 +188,7 @@ class Task:
             journal.forget(label)
         except OSError as error:
             raise self._not_written("forget", error) from None
-        for head in self._heads or ():
-            head.remove(row)
-        if self._means:
-            self._means.remove(row)
+        self._removed(row)
 
     def fit(self, progress=None):
         """Fits the heads of both exits to all samples; then `calibrate` again.
@@ -147,13 +197,14 @@ class Task:
         MemoryError: the heads are as before.
         """
         self._expect_classes("fit")
-        solve = solver(self.head)
         journal = self._journal
-        heads = []
+        heads, held = [], []
         try:
             for exit in self._exits():
                 gc.collect()
-                heads.append(fit(self.net, exit, journal, solve, progress))
+                head, out = self._fit(exit, progress)
+                heads.append(head)
+                held.append(out)
         except MemoryError:
             heads = None
             d, k = self._features[-1].d, self._features[-1].k
@@ -163,44 +214,80 @@ class Task:
         self._means = None
         self._covered = journal.next
         self._uncalibrate()
+        self._held = held if all(held) else None
 
-    def calibrate(self, exit_ratio=0.5, progress=None):
+    def calibrate(
+        self,
+        exit_ratio=0.5,
+        progress=None,
+        *,
+        max_loss=None,
+        energy_per_sample=None,
+        energies=None,
+        reject_rate=None,
+        paper=False,
+    ):
         """Sets the threshold with which exit 0 answers a share `exit_ratio` of samples.
 
-        It holds for samples like those taught, see `microt.threshold`. The quantiles stay, so
-        `exit_ratio` can be set at any time afterwards. RuntimeError: not fitted. ValueError: the
-        ratio is not within 0 to 1, no class has two samples, or the backbone has one exit.
+        Instead of a share: max_loss, the accuracy that answering at exit 0 may cost (.01: one point); or
+        energy_per_sample, what a sample may cost on average, with energies = (of exit 0, of the last exit) in the
+        same unit, by default `net.macs`. It holds for samples like those taught, see `microt.threshold`. The
+        quantiles stay, so `exit_ratio` can be set at any time afterwards.
+
+        reject_rate: the share of known samples that may be answered None so that what was never taught is, see
+        `microt.reject`; None: every sample gets a label. paper: quantiles as MicroT takes them.
+
+        RuntimeError: not fitted. ValueError: a number is out of range, no class has two samples, or the backbone
+        has one exit.
         """
         if not self._heads:
             raise RuntimeError("calibrate: the heads are not fitted; call fit() first")
         if not self._last:
             raise ValueError("calibrate: expected a backbone with 2 exits or more, got 1")
+        if energy_per_sample is not None:
+            exit_ratio = threshold.ratio_for_energy(
+                energy_per_sample, energies or (self.net.macs[0], self.net.macs[-1])
+            )
         threshold.threshold((0.0, 1.0), exit_ratio)
-        gc.collect()
-        try:
-            rows = Rows(self.net, 0, self._journal, threshold.folds(self._journal), progress)
-            confidences = threshold.held_out(rows, solver(self.head), progress)
-        except MemoryError:
-            k = self._features[0].k or self._features[0].d
-            raise self._no_memory("calibrate", (len(self) + 8 * len(self.classes)) * k) from None
-        if not len(confidences):
+        both = max_loss is not None or reject_rate is not None
+        if reject_rate is not None:
+            reject.check(reject_rate)
+        first, last = self._held or self._cross_validated(both, progress)
+        known = first.known()
+        if not known:
             raise ValueError("calibrate: expected a class of 2 samples or more, got none")
-        self._quantiles = threshold.table(confidences)
+        if max_loss is not None:
+            exit_ratio = threshold.ratio_for_loss(first, last, max_loss)
+        table = threshold.paper_table if paper else threshold.table
+        self._quantiles = table([first.confidence[i] for i in known])
         self.exit_ratio = exit_ratio
+        self._reject = None
+        if reject_rate is not None:
+            self._reject = reject.levels(first, last, self._threshold, reject_rate)
 
     def predict(self, x):
-        """Result(label, confidence, exit, scores) of a sample; scores as `classes`, summing to 1.
+        """Result(label, confidence, exit, scores, familiarity) of a sample; scores as `classes`, summing to 1.
 
+        The label is None for what was never taught, once `calibrate` got a reject_rate.
         RuntimeError: fewer than two classes were taught.
         """
         self._expect_classes("predict")
         self._run(x)
-        if self._threshold <= 1:
+        levels = self._reject
+        if self._threshold <= 1 or levels or self._tracker:
             result = self._answer(0)
-            if result.confidence >= self._threshold:
+            early = result.confidence >= self._threshold and not (levels and result.familiarity < levels[2])
+            unknown = bool(levels) and result.familiarity < levels[1]
+            if self._tracker:
+                place = self._tracker.saw(early or unknown)
+                self._threshold = threshold.threshold(self._quantiles, place)
+            if unknown:
+                return nothing(result)
+            if early:
                 return result
         self._resume()
-        return self._answer(self._last)
+        result = self._answer(self._last)
+        return nothing(result) if levels and result.familiarity < levels[3] else result
 
     def answers(self, x):
         """The Results of exit 0 and of the last exit, from one run; of the last alone until `fit`.
@@ -227,6 +314,8 @@ class Task:
             self._covered,
             self._exit_ratio,
             self._quantiles,
+            self._journal.serial,
+            self._reject,
         )
         path = self.path + "/heads.bin"
         try:
@@ -240,6 +329,8 @@ class Task:
             self._note("%s: bytes %d to %d are damaged and stepped over" % (journal.path, start, end))
         if journal.tail:
             self._note("%s: %d bytes at its end make no whole sample and are cut off" % (journal.path, journal.tail))
+        if journal.unknown:
+            self._note("%s: %d records of a newer version are stepped over" % (journal.path, journal.unknown))
         try:
             shot = snapshot.load(self.path + "/heads.bin", self.net.sha256)
         except ValueError as error:
@@ -249,7 +340,12 @@ class Task:
             self._note("%s; fitting again, calibrate() and save() are left to do" % error)
             self.fit()
             return
-        if shot is None or shot.covered > journal.next:
+        if shot is None:
+            return
+        if shot.serial != journal.serial:
+            self._note("%s/heads.bin: belongs to another journal and is left aside; fit() and save() again" % self.path)
+            return
+        if shot.covered > journal.next:
             return
         for row in range(len(shot.labels) - 1, -1, -1):
             label = shot.labels[row]
@@ -264,6 +360,7 @@ class Task:
         self._quantiles = shot.quantiles
         if shot.quantiles:
             self.exit_ratio = shot.exit_ratio
+            self._reject = shot.reject
 
     def _exits(self):
         return (0, self._last) if self._last else (0,)
@@ -290,8 +387,56 @@ class Task:
         else:
             self._means = head = self._running_means()
         scores = zeros(len(head))
-        best = head.scores(self._feature(exit), scores)
-        return Result(self._journal.labels[best], scores[best], exit, scores)
+        best, familiarity = head.answer(self._feature(exit), scores)
+        return Result(self._journal.labels[best], scores[best], exit, scores, familiarity)
+
+    def _fit(self, exit, progress):
+        # a Head and, where it comes with the fit, its HeldOut
+        if self.head == "lda":
+            try:
+                return dual.fit(self.net, exit, self._journal, progress)
+            except MemoryError:
+                gc.collect()  # the same head by iterations, which need less
+        return fit(self.net, exit, self._journal, solver(self.head), progress), None
+
+    def _cross_validated(self, both, progress):
+        # HeldOut of exit 0 and, if both, of the last exit
+        found = [None, None]
+        try:
+            for place, exit in enumerate((0, self._last) if both else (0,)):
+                gc.collect()
+                rows = Rows(self.net, exit, self._journal, threshold.folds(self._journal), progress)
+                found[place] = threshold.held_out(rows, solver(self.head), progress)
+        except MemoryError:
+            k = self._features[-1].k or self._features[-1].d
+            raise self._no_memory("calibrate", (len(self) + 8 * len(self.classes)) * k) from None
+        return found
+
+    def _drop(self, verb, i):
+        row, classes = self._journal.rows[i], len(self._journal.labels)
+        try:
+            self._journal.drop(i)
+        except OSError as error:
+            raise self._not_written(verb, error) from None
+        self._held = self._means = None
+        if len(self._journal.labels) < classes:
+            self._removed(row)
+
+    def _removed(self, row):
+        # a class is gone
+        self._held = None
+        for head in self._heads or ():
+            head.remove(row)
+        if self._means:
+            self._means.remove(row)
+
+    def _replaced(self, row, out):
+        # the out-th sample of a class makes room; the new one is the last
+        members = [i for i, r in enumerate(self._journal.rows) if r == row]
+        self._drop("learn", members[out])
+        live = len(self) * self._journal.size
+        if self._journal.dead > live + self._journal.size * self.limit:
+            self.compact()
 
     def _running_means(self):
         if self._means:
@@ -309,6 +454,8 @@ class Task:
         self._quantiles = None
         self._exit_ratio = None
         self._threshold = threshold.ABOVE
+        self._reject = None
+        self._tracker = None
 
     def _expect_classes(self, verb):
         labels = self._journal.labels
@@ -340,6 +487,11 @@ class Task:
     def _note(self, text):
         self.notes.append(text)
         print("microt:", text)
+
+
+def nothing(result):
+    """The result, rejected."""
+    return Result(None, result.confidence, result.exit, result.scores, result.familiarity)
 
 
 def check_label(label):

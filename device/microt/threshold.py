@@ -14,9 +14,10 @@ Of the confidences a table of POINTS quantiles is kept; ratios in between are in
 import gc
 from array import array
 
-from _microt import axpy, matvec, softmax
+from _microt import axpy, dot, matvec
 
 from microt.arrays import zeros
+from microt.heads.heldout import HeldOut
 
 FOLDS = 10
 POINTS = 33
@@ -29,44 +30,113 @@ def folds(journal):
 
 
 def held_out(rows, solve, progress=None):
-    """Confidences (array("f")) of the rows under heads fitted without their fold.
+    """HeldOut of a journal's samples under heads fitted without their fold.
 
-    rows: a `Rows` with folds. A class of one sample has no held-out confidence: samples of such
-    classes are left out.
+    rows: a `Rows` with folds. The only sample of a class is not held out.
     """
     k, classes = rows.k, rows.classes
     # each fold starts from nothing: from a head of all samples the fold's own would show through
     weights = zeros(classes * k)
     bias = zeros(classes)
-    scores = zeros(classes)
+    logits = zeros(classes)
     u = zeros(k)
-    found = array("f")
+    sample = array("H", range(rows.n))  # of each row
+    for i in range(rows.n):
+        sample[rows.place[i]] = i
+    held = HeldOut(rows.n)
     count = len(rows.bounds) - 1
     for fold in range(count):
         gc.collect()
-        solve(rows, weights, bias, hold=fold)
+        background = solve(rows, weights, bias, hold=fold)
         for i in range(rows.bounds[fold], rows.bounds[fold + 1]):
             rows.sample(i, u)
-            matvec(weights, u, scores, classes, k)
-            axpy(1.0, bias, scores)
-            found.append(scores[softmax(scores, scores)])
+            matvec(weights, u, logits, classes, k)
+            axpy(1.0, bias, logits)
+            ground = dot(background[0], u) + background[1] if background else 0.0
+            held.take(sample[i], logits, ground, rows.labels[i])
         if progress:
             progress("cross-validation", fold + 1, count)
-    return found
+    return held
+
+
+def quantile(ordered, share):
+    """The quantile of rising values: the middle of the i-th of n is the (i + 1/2) / n quantile."""
+    n = len(ordered)
+    at = min(max(n * share - 0.5, 0.0), n - 1.0)
+    i = int(at)
+    return ordered[i] + (at - i) * (ordered[min(i + 1, n - 1)] - ordered[i])
 
 
 def table(confidences):
     """POINTS quantiles (array("f"), rising) of confidences."""
     ordered = sorted(confidences)
-    n = len(ordered)
     quantiles = zeros(POINTS)
     for j in range(POINTS):
-        # the middle of the i-th of n values is the (i + 1/2) / n quantile
-        at = min(max(n * j / (POINTS - 1) - 0.5, 0.0), n - 1.0)
-        i = int(at)
-        above = ordered[min(i + 1, n - 1)]
-        quantiles[j] = ordered[i] + (at - i) * (above - ordered[i])
+        quantiles[j] = quantile(ordered, j / (POINTS - 1))
     return quantiles
+
+
+def paper_table(confidences, repeats=200, draw=10):
+    """As `table`, MicroT's way: the quantiles of `draw` confidences at a time, averaged over `repeats` draws.
+
+    Draws are pseudo-random and always the same. MicroT draws from test samples; here they are held-out ones.
+    """
+    values = array("f", confidences)
+    n, draw = len(values), min(draw, len(values))
+    quantiles = zeros(POINTS)
+    state = 1
+    for _ in range(repeats):
+        for i in range(draw):  # without replacement
+            state = (state * 25173 + 13849) & 0xFFFF
+            j = i + state * (n - i) // 65536
+            values[i], values[j] = values[j], values[i]
+        part = table(values[:draw])
+        axpy(1 / repeats, part, quantiles)
+    return quantiles
+
+
+def ratio_for_loss(first, last, max_loss):
+    """The largest share to answer at exit 0 that costs at most `max_loss` of the last exit's accuracy.
+
+    first, last: HeldOut of exit 0 and of the last exit.
+    """
+    known = first.known()
+    best = 0
+    loss = 0
+    for place, i in enumerate(sorted(known, key=lambda i: -first.confidence[i])):
+        loss += last.right[i] - first.right[i]
+        if loss <= max_loss * len(known):
+            best = place + 1
+    return best / len(known)
+
+
+def ratio_for_energy(energy, energies):
+    """The smallest share to answer at exit 0 with which a sample costs `energy` on average.
+
+    energies: of a sample answered at exit 0, and of one answered at the last exit. ValueError: below the former.
+    """
+    first, last = energies
+    if energy < first:
+        raise ValueError("energy_per_sample: expected at least %s, that of exit 0, got %s" % (first, energy))
+    return 0.0 if energy >= last else (last - energy) / (last - first)
+
+
+class Tracker:
+    """Holds the share of answers at exit 0 when the stream drifts, in O(1) memory (Robbins-Monro).
+
+    ratio: the share to hold. rate: how much of one sample's surprise is taken up, .005 to .05. `place` is
+    the ratio to look up in the quantile table: it moves by rate * (ratio - answered) a sample.
+    """
+
+    def __init__(self, ratio, rate=0.02):
+        self.ratio = ratio
+        self.rate = rate
+        self.place = ratio
+
+    def saw(self, answered):
+        """Takes in whether a sample was answered at exit 0; returns the new place."""
+        self.place = min(max(self.place + self.rate * (self.ratio - answered), 0.0), 1.0)
+        return self.place
 
 
 def threshold(quantiles, exit_ratio):

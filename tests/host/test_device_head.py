@@ -21,7 +21,7 @@ import json, sys
 from array import array
 import microt
 from microt import threshold
-from microt.heads import Rows, fit, solver
+from microt.heads import Rows, dual, fit, solver
 from microt.heads.feature import Feature
 
 job = json.loads(open(sys.argv[1] + "/job.json").read())
@@ -66,7 +66,19 @@ for kind in ("lda", "logistic", "means"):
             found.append(list(out))
         print(json.dumps([kind, exit, found]))
 rows = Rows(net, 0, train, 10)
-print(json.dumps(["held out", 0, list(threshold.held_out(rows, solver("lda")))]))
+print(json.dumps(["held out", 0, list(threshold.held_out(rows, solver("lda")).confidence)]))
+for exit in range(net.exits):
+    one, held = dual.fit(net, exit, train)
+    feature = Feature(net, exit)
+    z = array("f", bytes(4 * feature.d))
+    out = array("f", bytes(4 * len(one)))
+    found = []
+    for _ in tested.embeddings(embedding):
+        feature.of(embedding, z)
+        _, familiarity = one.answer(z, out)
+        found.append(list(out) + [familiarity])
+    print(json.dumps(["dual", exit, found]))
+    print(json.dumps(["left out", exit, [list(held.confidence), list(held.familiarity), list(held.right)]]))
 """
 
 
@@ -124,6 +136,48 @@ def test_discriminants_equal_the_twin(lesson, device, exit):
     assert (got.argmax(1) == expected.argmax(1)).mean() >= 0.95
     accuracy = (got.argmax(1) == true).mean()
     assert 0.4 < accuracy < 1, "a lesson that tells heads apart"
+
+
+def direct(u, y, tested, features, n, ridge=None):
+    """Scores and familiarity by the textbook, in float64: temperature of n samples, ridge (rho) of u's own or given."""
+    k = u.shape[1]
+    means = np.stack([u[y == c].mean(0) for c in range(CLASSES)])
+    scatter = head.within_class(u, y)
+    rho = features.shrink * np.trace(scatter) / k if ridge is None else ridge * (n + 1) / n
+    sigma = (1 - features.shrink) * scatter + rho * np.eye(k)
+    middle = means.mean(0)
+    w = np.linalg.solve(sigma, np.vstack([means - middle, middle]).T).T
+    b = -0.5 * np.array([*((means + middle) * w[:-1]).sum(1), middle @ w[-1]])
+    logits = (tested @ w.T + b) * head.temperature(n, CLASSES, k)
+    energy = np.log(np.exp(logits[:, :-1]).sum(1))
+    scores = np.exp(logits[:, :-1] - energy[:, None])
+    return scores, energy + 0.4 * logits[:, -1], rho
+
+
+@pytest.mark.parametrize("exit", [0, 1])
+def test_dual_equals_the_textbook(lesson, device, exit):
+    features, u, y, tested, true = projected(lesson, exit)
+    scores, familiarity, _ = direct(head.quantized_rows(u).astype(float), y, tested, features, len(u))
+    got = device["dual", exit]
+    # the textbook's weights are sums of the int8 samples, the device's of the samples as they were
+    assert np.abs(got[:, :-1] - scores).mean() < 0.012 and np.abs(got[:, :-1] - scores).max() < 0.2
+    assert np.abs(got[:, -1] - familiarity).mean() < 0.03 * np.abs(familiarity).max()
+    assert abs((got[:, :-1].argmax(1) == true).mean() - (device["lda", exit].argmax(1) == true).mean()) < 0.02
+
+
+@pytest.mark.parametrize("exit", [0, 1])
+def test_leave_one_out_is_exact(lesson, device, exit):
+    features, u, y, _, _ = projected(lesson, exit)
+    u = head.quantized_rows(u).astype(float)
+    _, _, rho = direct(u, y, u, features, len(u))
+    confidence, familiarity, right = device["left out", exit]
+    for i in range(0, len(u), 5):
+        rest = np.arange(len(u)) != i
+        scores, expected, _ = direct(u[rest], y[rest], u[i : i + 1], features, len(u) - 1, rho)
+        # the whole covariance there is (n - 1) / n of the one that is divided by n - 1
+        assert abs(confidence[i] - scores.max()) < 0.02
+        assert abs(familiarity[i] - expected[0]) < 0.03 * max(1, abs(expected[0]))
+        assert right[i] == (scores[0].argmax() == y[i]) or scores.max() < 0.5
 
 
 def test_held_out_confidences_equal_the_twin(lesson, device):

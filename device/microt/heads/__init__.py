@@ -2,18 +2,23 @@
 """Heads: the trainable classifiers on the features of an exit.
 
 Every head is linear once it is fitted: scores = softmax(weights . z + bias), z the feature of its
-exit (float32, length d). What differs is how weights and bias are found, one module a kind:
+exit (float32, length d); familiarity = logsumexp(weights . z + bias) + background . z + background bias
+(`microt.heads.heldout`). What differs is how these are found, one module a kind:
 
     solve(rows, weights, bias, hold=None, progress=None)
 
 `rows` is a `Rows`: the samples as int8 rows of a working space (the projection, where the backbone
 has one). solve fills `weights` (array("f"), classes x rows.k) and `bias` (array("f"), classes),
-leaving out the samples of fold `hold`. `fit` takes the result back to the space of z.
+leaving out the samples of fold `hold`, and returns the background (array("f") of rows.k, bias) or
+None. `fit` takes the result back to the space of z. Linear
+discriminants of as many samples as memory allows are found by `microt.heads.dual` instead: the same
+heads with less work, and with what they would say without each sample.
 """
 
 import gc
+from math import log
 
-from _microt import axpy, matvec, softmax
+from _microt import axpy, dot, matvec, softmax
 
 from microt.arrays import zeros
 from microt.heads.rows import Rows
@@ -22,7 +27,7 @@ from microt.heads.rows import Rows
 class Head:
     """A linear classifier on the feature of one exit.
 
-    weights: array("f"), classes x d. bias: array("f"), classes.
+    weights: array("f"), classes x d. bias: array("f"), classes. background: array("f"), d, and background_bias.
     """
 
     def __init__(self, exit, d, classes):
@@ -30,6 +35,8 @@ class Head:
         self.d = d
         self.weights = zeros(d * classes)
         self.bias = zeros(classes)
+        self.background = zeros(d)
+        self.background_bias = 0.0
 
     def __len__(self):
         return len(self.bias)
@@ -39,6 +46,14 @@ class Head:
         matvec(self.weights, z, out, len(self.bias), self.d)
         axpy(1.0, self.bias, out)
         return softmax(out, out)
+
+    def answer(self, z, out):
+        """As `scores`, and the familiarity of z: (index, familiarity)."""
+        matvec(self.weights, z, out, len(self.bias), self.d)
+        axpy(1.0, self.bias, out)
+        top = max(out)
+        best = softmax(out, out)
+        return best, top - log(out[best]) + dot(self.background, z) + self.background_bias
 
     def add(self):
         """One more class, its weights zero. MemoryError: nothing has changed."""
@@ -79,13 +94,18 @@ def fit(net, exit, journal, solve, progress=None):
     classes, k, d = rows.classes, rows.k, rows.feature.d
     head = Head(exit, d, classes)
     if not rows.projected:
-        solve(rows, head.weights, head.bias, progress=progress)
+        background = solve(rows, head.weights, head.bias, progress=progress)
+        if background:
+            head.background, head.background_bias = background
         return head
     weights = zeros(classes * k)
-    solve(rows, weights, head.bias, progress=progress)
+    background = solve(rows, weights, head.bias, progress=progress)
     del rows
     gc.collect()
     source, target = memoryview(weights), memoryview(head.weights)
     for c in range(classes):
         net.project_back(exit, source[c * k : (c + 1) * k], target[c * d : (c + 1) * d])
+    if background:
+        net.project_back(exit, background[0], head.background)
+        head.background_bias = background[1]
     return head

@@ -16,6 +16,7 @@ when samples are few; without it a fifth and more of the confidences would be ex
 from _microt import axpy, dot, fill, matvec, scale, vecmat
 
 from microt.arrays import zeros
+from microt.heads.heldout import BACKGROUND
 
 ITERATIONS = 8  # measured: 6 lose nothing that can be seen, 24 gain nothing
 TOLERANCE = 1e-7  # of the residual's squared length, against the right-hand side's
@@ -23,7 +24,10 @@ HEAT = 0.36  # least log-loss on unseen samples for 2 to 20 shots and k from 128
 
 
 def solve(rows, weights, bias, hold=None, progress=None, iterations=ITERATIONS):
-    """Fills weights (classes x k) and bias (classes) from the samples outside of fold `hold`."""
+    """Fills weights (classes x k) and bias (classes) from the samples outside of fold `hold`.
+
+    Returns the background (`microt.heads.heldout`): weights (k) and bias.
+    """
     k, classes = rows.k, rows.classes
     means = zeros(classes * k)
     counts = rows.means(means, hold)
@@ -66,10 +70,14 @@ def solve(rows, weights, bias, hold=None, progress=None, iterations=ITERATIONS):
             scale(out, (1 - shrink) * n_inverse)
         axpy(ridge, v, out)
 
-    for c in range(classes):
+    # and the centre itself, for the background
+    for c in range(classes + 1):
         fill(r, 0.0)
-        axpy(1.0, means, r, k, c * k)
-        axpy(-1.0, centre, r)
+        if c < classes:
+            axpy(1.0, means, r, k, c * k)
+            axpy(-1.0, centre, r)
+        else:
+            axpy(1.0, centre, r)
         limit = TOLERANCE * dot(r, r)
         # start where Sigma = tau I would end
         fill(x, 0.0)
@@ -88,6 +96,11 @@ def solve(rows, weights, bias, hold=None, progress=None, iterations=ITERATIONS):
             previous, rr = rr, dot(r, r)
             scale(p, rr / previous)
             axpy(1.0, r, p)
+        if c == classes:
+            scale(x, heat * BACKGROUND)
+            background_bias = -0.5 * dot(x, centre)
+            scale(x, 1 / rows.scale)
+            return x, background_bias
         # w . (u - centre) - w . (m - centre) / 2, and w for u rather than for its int8 row
         bias[c] = -0.5 * heat * (dot(x, means, k, 0, c * k) + dot(x, centre))
         scale(x, heat / rows.scale)

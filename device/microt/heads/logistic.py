@@ -17,7 +17,7 @@ C = 1.0
 
 
 def solve(rows, weights, bias, hold=None, progress=None, epochs=EPOCHS):
-    """Fills weights (classes x k) and bias (classes) from the samples outside of fold `hold`."""
+    """Fills weights (classes x k) and bias (classes) from the samples outside of fold `hold`; no background."""
     k, classes = rows.k, rows.classes
     parts = rows.parts(hold)
     n = sum(size for _, size in parts)
@@ -62,6 +62,7 @@ def solve(rows, weights, bias, hold=None, progress=None, epochs=EPOCHS):
     for c in range(classes):
         bias[c] -= dot(weights, centre, k, c * k)
     scale(weights, 1 / rows.scale)
+    return None
 
 
 def standard(rows, parts, n):

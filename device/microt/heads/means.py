@@ -15,7 +15,7 @@ SHARPNESS = 40.0
 
 
 def solve(rows, weights, bias, hold=None, progress=None):
-    """Fills weights (classes x k) and bias (classes) from the samples outside of fold `hold`."""
+    """Fills weights (classes x k) and bias (classes) from the samples outside of fold `hold`; no background."""
     k, classes = rows.k, rows.classes
     counts = rows.means(weights, hold)
     unit = rows.scale
@@ -26,6 +26,7 @@ def solve(rows, weights, bias, hold=None, progress=None):
     scale(weights, sharpness * unit)
     if progress:
         progress("classes", classes, classes)
+    return None
 
 
 def follow(head, row, count, z):

@@ -18,6 +18,7 @@ class Rows:
     sample of a class is in fold i % folds; a class with one sample is in no fold (its row lies
     behind the last), since a head without it could not know the class.
 
+    place: array("H"), the row of each of the journal's samples.
     feature: the exit's `Feature`. Memory: n * (k + 8) bytes. progress(what, done, total) is called
     after each sample.
     """
@@ -28,7 +29,7 @@ class Rows:
         self.k = k = self.feature.k or self.feature.d
         self.n = n = len(journal)
         self.classes = len(journal.labels)
-        place = self._place(journal.rows, folds)
+        self.place = place = self._place(journal.rows, folds)
         gc.collect()
         self.values = bytearray(n * k)
         self.scale = self._fill(net, journal, place, progress)

@@ -9,7 +9,8 @@ Format, version 1, little-endian. The file is a header and then records, with no
        6  u16     header size = 64
        8  u32     embedding size: bytes of one sample, the embeddings of all exits in their order
       12  u8[32]  SHA-256 of the backbone that made them
-      44  u8[16]  zero
+      44  u32     serial: drawn when the file was made; a snapshot names it
+      48  u8[12]  zero
       60  u32     CRC-32 of bytes 0..60
 
     record
@@ -23,10 +24,18 @@ Format, version 1, little-endian. The file is a header and then records, with no
     kind 1, sample   u32 time (`time.time()`, from whatever epoch the board has), i8[embedding
                      size], then the label: UTF-8, 1 to 64 bytes
     kind 2, forget   the label: its samples before this record no longer count
+    kind 3, drop     u32 number of a sample's record that no longer counts, u32 samples that its class
+                     has been shown so far, those that were not kept included
+
+    kind 4, label    u32 samples it has been shown, u32 number of its first sample's record, the label;
+                     a compaction ends with these
+
+A good record of another kind, a newer version's, is stepped over; `unknown` counts them.
 
 Every sample carries its label, so that no damaged byte costs more than the record it lies in. A
 record is written after the last good one and flushed before the caller hears of success, so a
-power cut tears at most a sample that was not acknowledged. Opening the file reads it all:
+power cut tears at most a sample that was not acknowledged. Compaction copies the records that count to
+`path + ".new"`, numbers and all, which then takes the journal's place by a rename. Opening the file reads it all:
 
   * bytes after the last good record are cut off: the next record is written over them (a torn
     write, or damage at the very end). `tail` says how many there were.
@@ -34,6 +43,8 @@ power cut tears at most a sample that was not acknowledged. Opening the file rea
     next good record is found by mark, kind, length, growing number and CRC. `damage` lists
     (start, end) of each such stretch.
   * a file shorter than a header never held a sample: it starts anew.
+  * where the file is missing and `path + ".new"` is there, power went while a compacted journal took
+    its place on a file system that cannot rename over a file: that one is taken.
   * a damaged header, or one of another backbone, is an error; the file stays as it is.
 """
 
@@ -46,7 +57,7 @@ from array import array
 
 MAGIC = b"MTJ\0"
 VERSION = 1
-HEADER = "<4sHHI32s16s"  # and the CRC
+HEADER = "<4sHHI32sI12s"  # and the CRC
 HEADER_SIZE = 64
 RECORD = "<BBHI"
 RECORD_SIZE = 8
@@ -54,6 +65,11 @@ CRC_SIZE = 4
 MARK = 0xA5
 SAMPLE = 1
 FORGET = 2
+DROP = 3
+DROP_PAYLOAD = "<II"
+DROP_SIZE = 8
+LABEL = 4
+LABEL_PAYLOAD = DROP_PAYLOAD
 TIME_SIZE = 4
 LABEL_BYTES = 64
 ENOSPC = 28  # MicroPython's errno does not name these two
@@ -80,21 +96,25 @@ class Journal:
         self.rows = array("H")
         self.tail = 0
         self.damage = []
+        self.unknown = 0
+        self.serial = 0
+        self.dead = 0  # bytes of the file that no longer count
         self.next = 0  # number of the next record
+        self._numbers = array("I")  # of each sample's record
+        self._shown = []  # samples that each label has been shown, those that were not kept included
         self._born = []  # record number of each label's first sample
         self._offsets = array("I")  # where each sample's embeddings start
         self._end = 0  # where the next record goes; 0: the file is to be made
         self._record = bytearray(RECORD_SIZE + TIME_SIZE + size + LABEL_BYTES + CRC_SIZE)
         self._view = memoryview(self._record)
         self.buffer = self._view[RECORD_SIZE + TIME_SIZE : RECORD_SIZE + TIME_SIZE + size]
-        try:
-            file = open(path, "rb")
-        except OSError as error:
-            if error.errno != errno.ENOENT:
-                raise
-            return
-        with file:
-            self._load(file)
+        file = open_there(path)
+        if not file and open_there(path + ".new"):
+            os.rename(path + ".new", path)
+            file = open_there(path)
+        if file:
+            with file:
+                self._load(file)
 
     def __len__(self):
         return len(self.rows)
@@ -115,32 +135,87 @@ class Journal:
         new = label not in self.labels
         row = len(self.labels) if new else self.labels.index(label)
         offset = (self._end or HEADER_SIZE) + RECORD_SIZE + TIME_SIZE
-        before, labels = len(self.rows), len(self.labels)
+        before, labels, number = len(self.rows), len(self.labels), self.next
         done = False
         try:
             # memory for the index before the flash is touched: nothing may fail after it
             self.rows.append(row)
             self._offsets.append(offset)
+            self._numbers.append(number)
             if new:
                 self.labels.append(label)
-                self._born.append(self.next)
+                self._born.append(number)
+                self._shown.append(0)
             struct.pack_into("<I", self._record, RECORD_SIZE, int(time.time()) & 0xFFFFFFFF)
-            self._write(SAMPLE, TIME_SIZE + self.size, label)
+            self._write(SAMPLE, TIME_SIZE + self.size, label.encode())
+            self._shown[row] += 1
             done = True
         finally:
             if not done:
                 shorten(self.rows, before)
                 shorten(self._offsets, before)
+                shorten(self._numbers, before)
                 del self.labels[labels:]
                 del self._born[labels:]
+                del self._shown[labels:]
 
     def forget(self, label):
         """Appends that the samples of `label`, one of `labels`, no longer count.
 
         OSError: it could not be written, the journal is as before.
         """
-        self._write(FORGET, 0, label)
+        self._write(FORGET, 0, label.encode())
         self._drop(self.labels.index(label))
+
+    def drop(self, i):
+        """Appends that sample i no longer counts; a label without samples goes as well.
+
+        OSError: it could not be written, the journal is as before.
+        """
+        self._write(DROP, 0, struct.pack(DROP_PAYLOAD, self._numbers[i], self._shown[self.rows[i]]))
+        self._drop_sample(i)
+
+    def shown(self, row):
+        """Samples that the label with this index has been shown, those that were not kept included."""
+        return self._shown[row]
+
+    def passed_over(self, row):
+        """Counts a sample that was shown and not kept; it is written with the next `drop`."""
+        self._shown[row] += 1
+
+    def compact(self):
+        """Writes the file anew, without what no longer counts. OSError: the journal is as before."""
+        if not self._end:
+            return
+        new = self.path + ".new"
+        offsets = array("I", self._offsets)  # all memory before the flash is touched
+        position = HEADER_SIZE
+        try:
+            with open(self.path, "rb") as source, open(new, "wb") as file:
+                write_all(file, header(self.identity, self.size, self.serial))
+                for i in range(len(self)):
+                    source.seek(self._offsets[i] - RECORD_SIZE - TIME_SIZE)
+                    source.readinto(self._view[:RECORD_SIZE])
+                    payload = struct.unpack_from(RECORD, self._record)[2]
+                    end = RECORD_SIZE + payload + CRC_SIZE
+                    source.readinto(self._view[RECORD_SIZE:end])
+                    write_all(file, self._view[:end])
+                    offsets[i] = position + RECORD_SIZE + TIME_SIZE
+                    position += end
+                for row, label in enumerate(self.labels):
+                    text = struct.pack(LABEL_PAYLOAD, self._shown[row], self._born[row]) + label.encode()
+                    position += write_all(file, self._view[: self._pack(LABEL, 0, text)])
+                file.flush()
+        except OSError:
+            try:
+                os.remove(new)
+            except OSError:
+                pass
+            raise
+        take_place(new, self.path)
+        self._offsets = offsets
+        self._end = position
+        self.tail = self.dead = 0
 
     def embeddings(self, buffer):
         """Reads every sample, in order, into `buffer` (`size` bytes): yields (index, row)."""
@@ -153,9 +228,24 @@ class Journal:
                     raise OSError(errno.EIO, "%s: sample %d cannot be read" % (self.path, i))
                 yield i, self.rows[i]
 
-    def _write(self, kind, payload, label):
-        # the record around the first `payload` bytes of the payload, which are in place
-        text = label.encode()
+    def _write(self, kind, payload, text):
+        end = self._pack(kind, payload, text)
+        position = self._end
+        if not position:
+            make_folder(self.path)
+        with open(self.path, "r+b" if position else "wb") as file:
+            if position:
+                file.seek(position)
+            else:
+                self.serial = draw()
+                position = write_all(file, header(self.identity, self.size, self.serial))
+            position += write_all(file, self._view[:end])
+            file.flush()
+        self._end = position
+        self.tail = 0
+
+    def _pack(self, kind, payload, text):
+        # a record around the first `payload` bytes of the payload, which are in place, and then `text`; its length
         record, end = self._record, RECORD_SIZE + payload
         record[end : end + len(text)] = text
         payload += len(text)
@@ -164,33 +254,36 @@ class Journal:
         # a failed write uses its number up, so that what it left is never taken for new
         self.next += 1
         struct.pack_into("<I", record, end, binascii.crc32(self._view[:end]))
-        end += CRC_SIZE
-        position = self._end
-        if not position:
-            make_folder(self.path)
-        with open(self.path, "r+b" if position else "wb") as file:
-            if position:
-                file.seek(position)
-            else:
-                position = write_all(file, header(self.identity, self.size))
-            position += write_all(file, self._view[:end])
-            file.flush()
-        self._end = position
-        self.tail = 0
+        return end + CRC_SIZE
+
+    def _drop_sample(self, i):
+        # in place: once the record is in flash nothing may need memory
+        row, end = self.rows[i], len(self.rows)
+        for values in (self.rows, self._offsets, self._numbers):
+            for j in range(i, end - 1):
+                values[j] = values[j + 1]
+            shorten(values, end - 1)
+        self.dead += 2 * RECORD_SIZE + self.size
+        if not self.count(row):
+            self._drop(row)
 
     def _drop(self, row):
         # in place: once the record is in flash nothing may need memory
-        rows, offsets = self.rows, self._offsets
+        rows, offsets, numbers = self.rows, self._offsets, self._numbers
         kept = 0
         for i in range(len(rows)):
             if rows[i] != row:
                 rows[kept] = rows[i] - (rows[i] > row)
                 offsets[kept] = offsets[i]
+                numbers[kept] = numbers[i]
                 kept += 1
+        self.dead += (len(rows) - kept) * (2 * RECORD_SIZE + self.size)
         shorten(rows, kept)
         shorten(offsets, kept)
+        shorten(numbers, kept)
         self.labels.pop(row)
         self._born.pop(row)
+        self._shown.pop(row)
 
     def _load(self, file):
         size = file.seek(0, 2)
@@ -198,7 +291,7 @@ class Journal:
         if size < HEADER_SIZE:
             self.tail = size
             return
-        check_header(self.path, file.read(HEADER_SIZE), self.identity, self.size)
+        self.serial = check_header(self.path, file.read(HEADER_SIZE), self.identity, self.size)
         end = position = HEADER_SIZE
         while position < size:
             length = self._take(file, position, size)
@@ -218,13 +311,12 @@ class Journal:
         if file.readinto(view[:RECORD_SIZE]) != RECORD_SIZE:
             return 0
         mark, kind, payload, number = struct.unpack_from(RECORD, self._record)
-        start = RECORD_SIZE + (TIME_SIZE + self.size if kind == SAMPLE else 0)
+        start = RECORD_SIZE + least(kind, self.size) - 1  # of the label, where there is one
         end = RECORD_SIZE + payload
         if (
             mark != MARK
-            or kind not in (SAMPLE, FORGET)
             or number < self.next
-            or not start < end <= start + LABEL_BYTES
+            or not least(kind, self.size) <= payload <= self.size + TIME_SIZE + LABEL_BYTES
             or position + end + CRC_SIZE > size
         ):
             return 0
@@ -234,17 +326,74 @@ class Journal:
         (crc,) = struct.unpack_from("<I", self._record, end)
         if binascii.crc32(view[:end]) != crc:
             return 0
-        label = str(view[start:end], "utf-8")
         if kind == SAMPLE:
+            label = str(view[start:end], "utf-8")
             if label not in self.labels:
                 self.labels.append(label)
                 self._born.append(number)
-            self.rows.append(self.labels.index(label))
+                self._shown.append(0)
+            row = self.labels.index(label)
+            self.rows.append(row)
+            self._shown[row] += 1
             self._offsets.append(position + RECORD_SIZE + TIME_SIZE)
-        elif label in self.labels:
-            self._drop(self.labels.index(label))
+            self._numbers.append(number)
+        elif kind == FORGET:
+            label = str(view[start:end], "utf-8")
+            if label in self.labels:
+                self._drop(self.labels.index(label))
+        elif kind == DROP:
+            dropped, shown = struct.unpack_from(DROP_PAYLOAD, self._record, RECORD_SIZE)
+            for i in range(len(self)):
+                if self._numbers[i] == dropped:
+                    self._shown[self.rows[i]] = shown
+                    self._drop_sample(i)
+                    break
+        elif kind == LABEL:
+            label = str(view[start:end], "utf-8")
+            if label in self.labels:
+                row = self.labels.index(label)
+                self._shown[row], self._born[row] = struct.unpack_from(LABEL_PAYLOAD, self._record, RECORD_SIZE)
+        else:
+            self.unknown += 1
         self.next = number + 1
         return end + CRC_SIZE
+
+
+def least(kind, size):
+    """The fewest payload bytes of a record: a label has one byte at least."""
+    if kind == SAMPLE:
+        return TIME_SIZE + size + 1
+    if kind == DROP:
+        return DROP_SIZE
+    if kind == LABEL:
+        return DROP_SIZE + 1
+    return 1
+
+
+def open_there(path):
+    """The file, opened to read; None when it is not there."""
+    try:
+        return open(path, "rb")
+    except OSError as error:
+        if error.errno != errno.ENOENT:
+            raise
+        return None
+
+
+def take_place(new, path):
+    """Renames a file over another, or removes that first where a rename cannot replace it (FAT)."""
+    try:
+        os.rename(new, path)
+    except OSError as error:
+        if error.errno not in (errno.EEXIST, errno.EPERM, errno.EACCES):
+            raise
+        os.remove(path)
+        os.rename(new, path)
+
+
+def draw():
+    """A number that another journal is not likely to have, never 0."""
+    return (int.from_bytes(os.urandom(4), "little") if hasattr(os, "urandom") else int(time.time())) & 0xFFFFFFFF or 1
 
 
 def shorten(values, length):
@@ -274,15 +423,15 @@ def write_all(file, data):
     return len(data)
 
 
-def header(identity, size):
+def header(identity, size, serial=0):
     """The 64 bytes at the start of a journal."""
-    head = struct.pack(HEADER, MAGIC, VERSION, HEADER_SIZE, size, identity, b"")
+    head = struct.pack(HEADER, MAGIC, VERSION, HEADER_SIZE, size, identity, serial, b"")
     return head + struct.pack("<I", binascii.crc32(head))
 
 
 def check_header(path, head, identity, size):
-    """ValueError, naming the file and what is wrong, unless `head` is what `header` would make."""
-    magic, version, _, found_size, found, _ = struct.unpack(HEADER, head)
+    """The serial; ValueError, naming the file and what is wrong, unless `head` is what `header` would make."""
+    magic, version, _, found_size, found, serial, _ = struct.unpack(HEADER, head)
     (crc,) = struct.unpack_from("<I", head, HEADER_SIZE - CRC_SIZE)
     if magic != MAGIC or crc != binascii.crc32(head[:-CRC_SIZE]):
         wrong = "the header is damaged, or not a journal's"
@@ -296,7 +445,7 @@ def check_header(path, head, identity, size):
     elif found_size != size:
         wrong = "expected embeddings of %d bytes, got %d" % (size, found_size)
     else:
-        return
+        return serial
     raise ValueError("%s: %s; the file stays as it is: move it away to start anew" % (path, wrong))
 
 

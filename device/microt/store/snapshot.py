@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: MIT
 """The snapshot: fitted heads and their threshold, so that a task opens without a fit.
 
-Format, version 1, little-endian.
+Format, version 2, little-endian.
 
-    header, 88 bytes
+    header, 112 bytes
        0  u8[4]   magic "MTS\\0"
-       4  u16     version = 1
-       6  u16     header size = 88
+       4  u16     version = 2
+       6  u16     header size = 112
        8  u32     file size
       12  u32     CRC-32 of bytes 16..file size
       16  u8[32]  SHA-256 of the backbone
@@ -18,9 +18,13 @@ Format, version 1, little-endian.
       80  u16     quantiles of held-out confidences; 0: not calibrated
       82  u16     zero
       84  u32     bytes of the labels
+      88  u32     serial of the journal
+      92  f32[4]  reject: the share of known samples, then levels of familiarity; share -1: does not reject
+     108  u32     zero
     labels       each u8 length, UTF-8; in the order of the heads' rows
     quantiles    f32[]
-    head, each   u16 exit, u16 zero, u32 d, f32[classes] bias, f32[classes][d] weights
+    head, each   u16 exit, u16 zero, u32 d, f32[classes] bias, f32[classes][d] weights,
+                 f32 background bias, f32[d] background
 
 It is written to `path + ".new"`, flushed, and then takes the old one's place by a rename. A cut
 before the rename leaves the old snapshot; where a rename cannot replace a file (FAT) the old one
@@ -35,12 +39,12 @@ from array import array
 
 from microt.arrays import zeros
 from microt.heads import Head
-from microt.store.journal import ENOSPC, make_folder, short_hash, write_all
+from microt.store.journal import ENOSPC, make_folder, short_hash, take_place, write_all
 
 MAGIC = b"MTS\0"
-VERSION = 1
-HEADER = "<4sHHII32sIHH16sdHHI"
-HEADER_SIZE = 88
+VERSION = 2
+HEADER = "<4sHHII32sIHH16sdHHII4fI"
+HEADER_SIZE = 112
 CHECKED_FROM = 16
 HEAD = "<HHI"
 HEAD_SIZE = 8
@@ -52,16 +56,19 @@ class Snapshot:
 
     kind: name of the heads' kind. labels: of the heads' rows. heads: list of `Head`. covered:
     number of the journal's next record when they were fitted. exit_ratio and quantiles
-    (array("f")): None when not calibrated.
+    (array("f")): None when not calibrated. serial: of the journal. reject: None, or what
+    `microt.reject` made.
     """
 
-    def __init__(self, kind, labels, heads, covered, exit_ratio=None, quantiles=None):
+    def __init__(self, kind, labels, heads, covered, exit_ratio=None, quantiles=None, serial=0, reject=None):
         self.kind = kind
         self.labels = labels
         self.heads = heads
         self.covered = covered
         self.exit_ratio = exit_ratio
         self.quantiles = quantiles
+        self.serial = serial
+        self.reject = reject
 
 
 def save(path, snapshot, identity):
@@ -79,6 +86,8 @@ def save(path, snapshot, identity):
         pieces.append(struct.pack(HEAD, head.exit, 0, head.d))
         pieces.append(head.bias)
         pieces.append(head.weights)
+        pieces.append(struct.pack("<f", head.background_bias))
+        pieces.append(head.background)
     size = HEADER_SIZE
     for piece in pieces:
         size += byte_length(piece)
@@ -97,7 +106,10 @@ def save(path, snapshot, identity):
         len(snapshot.quantiles) if calibrated else 0,
         0,
         len(labels),
+        snapshot.serial,
     ]
+    fields.extend(snapshot.reject or (-1.0, 0.0, 0.0, 0.0))
+    fields.append(0)
     crc = binascii.crc32(memoryview(struct.pack(HEADER, *fields))[CHECKED_FROM:])
     for piece in pieces:
         crc = binascii.crc32(piece, crc)
@@ -114,13 +126,7 @@ def save(path, snapshot, identity):
     except OSError:
         remove(new)
         raise
-    try:
-        os.rename(new, path)
-    except OSError as error:
-        if error.errno not in (errno.EEXIST, errno.EPERM, errno.EACCES):
-            raise
-        os.remove(path)
-        os.rename(new, path)
+    take_place(new, path)
 
 
 def load(path, identity):
@@ -152,7 +158,7 @@ def read(name, file, identity):
     if len(head) < HEADER_SIZE:
         raise ValueError("%s: expected at least %d bytes, got %d" % (name, HEADER_SIZE, size))
     (magic, version, header_size, file_size, crc, found, covered, classes, count, kind, ratio, points, _,
-     label_bytes) = struct.unpack(HEADER, head)  # fmt: skip
+     label_bytes, serial, share, clear, first, last, _) = struct.unpack(HEADER, head)  # fmt: skip
     if (magic, version, header_size) != (MAGIC, VERSION, HEADER_SIZE):
         raise ValueError("%s: not a snapshot of version %d" % (name, VERSION))
     if file_size != size:
@@ -184,9 +190,12 @@ def read(name, file, identity):
         one = Head(exit, d, classes)
         file.readinto(one.bias)
         file.readinto(one.weights)
+        (one.background_bias,) = struct.unpack("<f", file.read(4))
+        file.readinto(one.background)
         heads.append(one)
     kind = str(kind, "utf-8").rstrip("\0")
-    return Snapshot(kind, labels, heads, covered, ratio if points else None, quantiles)
+    reject = (share, clear, first, last) if share >= 0 else None
+    return Snapshot(kind, labels, heads, covered, ratio if points else None, quantiles, serial, reject)
 
 
 def byte_length(piece):

@@ -1,0 +1,194 @@
+# SPDX-License-Identifier: MIT
+"""Linear discriminants from the samples' Gram matrix, with exact leave-one-out answers.
+
+The head of `microt.heads.lda`, solved in as many unknowns as there are samples rather than by
+iterations: for n samples q of class y, r = q - m_y, the n x n matrix K = [r_i . r_j] and
+
+    Sigma^-1 = (I - R^T N^-1 R) / rho,  N = K + rho n / (1 - s) I,  rho = s tau
+
+everything a head and its leave-one-out answers need is in the products m_c Sigma^-1 m_c',
+r_i Sigma^-1 m_c and r_i Sigma^-1 r_i, and these follow from one Cholesky decomposition. Leaving sample
+i out changes its class's mean by r_i / (n_y - 1) and takes n_y / (n_y - 1) r_i r_i^T from the scatter;
+tau is left as it is.
+
+The int8 samples and the matrix share one buffer of about n * n / 2 float32; the samples are read
+again, as features, when the weights are summed.
+"""
+
+import gc
+from array import array
+
+from _microt import (
+    axpy,
+    cholesky,
+    cholesky_diagonal,
+    cholesky_solve,
+    dot,
+    fill,
+    gram,
+    gram_size,
+    quantize,
+    rank1,
+    scale,
+    symmetric_rank2,
+    symmetric_times,
+)
+
+from microt.arrays import zeros
+from microt.heads import Head
+from microt.heads.feature import Feature
+from microt.heads.heldout import BACKGROUND, HeldOut
+from microt.heads.lda import HEAT
+
+
+def fit(net, exit, journal, progress=None):
+    """A fitted Head and its HeldOut. MemoryError: nothing has changed."""
+    feature = Feature(net, exit)
+    n, classes, k = len(journal), len(journal.labels), feature.k or feature.d
+    labels = journal.rows
+    counts = [journal.count(c) for c in range(classes)]
+    gc.collect()
+    matrix = zeros(gram_size(n, k))
+    trace = samples(net, feature, journal, matrix, k, progress)
+
+    # about the class means: K = (I - P) G (I - P), P the averages over classes
+    member = zeros(n)
+    along = [zeros(n) for _ in range(classes)]  # m_c . q_i, later m_c . r_i, later N^-1 of that
+    for c in range(classes):
+        fill(member, 0.0)
+        for i in range(n):
+            if labels[i] == c:
+                member[i] = 1 / counts[c]
+        symmetric_times(matrix, member, along[c], n)
+    between = [zeros(classes) for _ in range(classes)]  # m_c . m_c'
+    for c in range(classes):
+        for i in range(n):
+            between[labels[i]][c] += along[c][i] / counts[labels[i]]
+    for c in range(classes):
+        # of the two corrections of an entry the product of the means is taken back once: half of it each
+        shift = array("f", along[c])
+        trace -= counts[c] * between[c][c]
+        fill(member, 0.0)
+        for i in range(n):
+            member[i] = 1.0 if labels[i] == c else 0.0
+            shift[i] -= 0.5 * between[labels[i]][c]
+        symmetric_rank2(matrix, -1.0, member, shift, n)
+    for c in range(classes):
+        for i in range(n):
+            along[c][i] -= between[labels[i]][c]
+    del member, shift
+    trace /= n
+    if n == classes or trace <= 0:
+        trace = feature.prior_trace or k
+    rho = feature.shrink * trace / k
+    ridge = rho * n / (1 - feature.shrink)
+    cholesky(matrix, ridge, n)
+    solved = [array("f", column) for column in along]
+    for c in range(classes):
+        cholesky_solve(matrix, solved[c], n)
+    # from here on in the metric of Sigma^-1
+    for c in range(classes):
+        for b in range(classes):
+            between[c][b] = (between[c][b] - dot(along[c], solved[b])) / rho
+    diagonal = zeros(n)
+    cholesky_diagonal(matrix, diagonal, along[0], n)
+    del matrix, along
+    gc.collect()
+    if progress:
+        progress("discriminants of exit %d" % exit, classes, classes)
+    held = leave_one_out(labels, counts, between, solved, diagonal, rho, ridge, feature.shrink, k)
+    head = weights(net, feature, journal, counts, between, solved, rho, 1 / (1 + HEAT * k * classes / n))
+    return head, held
+
+
+def samples(net, feature, journal, matrix, k, progress):
+    """The Gram matrix of all samples, in place; returns the sum of its diagonal."""
+    n = len(journal)
+    z = zeros(feature.d)
+    u = zeros(k) if feature.k else z
+    embeddings = bytearray(journal.size)
+    scales = zeros(n)
+    for i, _ in journal.embeddings(embeddings):
+        feature.of(embeddings, z)
+        if feature.k:
+            net.project(feature.exit, z, u)
+        scales[i] = quantize(u, matrix, i * k)
+        if progress:
+            progress("features of exit %d" % feature.exit, i + 1, n)
+    return gram(matrix, scales, n, k)
+
+
+def leave_one_out(labels, counts, between, solved, diagonal, rho, ridge, shrink, k):
+    """HeldOut of the samples whose class has another one."""
+    n, classes = len(labels), len(counts)
+    held = HeldOut(n)
+    middle = [sum(row) / classes for row in between]  # <m, m_c>
+    centre = sum(middle) / classes
+    heat = 1 / (1 + HEAT * k * classes / max(n - 1, 1))
+    logits = zeros(classes)
+    h = zeros(classes)
+    factor = ridge / rho
+    for i in range(n):
+        y = labels[i]
+        if counts[y] < 2:
+            continue
+        for c in range(classes):
+            h[c] = factor * solved[c][i]  # <r, m_c>
+        t = factor * (1 - ridge * diagonal[i])  # <r, r>
+        d = 1 / (counts[y] - 1)
+        beta = (1 - shrink) / n * counts[y] * d
+        more = beta / max(1 - beta * t, 1e-6)
+        q = h[y] + t  # <r, q>
+        for c in range(classes):
+            logits[c] = between[c][y] + h[c] * (1 + more * q) - 0.5 * (between[c][c] + more * h[c] * h[c])
+        own = h[y] - d * t
+        logits[y] = (
+            between[y][y]
+            + h[y]
+            - d * q
+            + more * own * q
+            - 0.5 * (between[y][y] - 2 * d * h[y] + d * d * t + more * own * own)
+        )
+        mean_h = sum(h) / classes
+        d /= classes
+        own = mean_h - d * t
+        ground = (
+            middle[y] + mean_h - d * q + more * own * q - 0.5 * (centre - 2 * d * mean_h + d * d * t + more * own * own)
+        )
+        for c in range(classes):
+            logits[c] = heat * (logits[c] - ground)
+        held.take(i, logits, BACKGROUND * heat * ground, y)
+    return held
+
+
+def weights(net, feature, journal, counts, between, solved, rho, heat):
+    """The Head: each row a sum of the samples' features, taken through the projection and back."""
+    classes, d = len(counts), feature.d
+    head = Head(feature.exit, d, classes)
+    centre = 0.0
+    for row in between:
+        centre += sum(row) / (classes * classes)
+    for c in range(classes):
+        head.bias[c] = -0.5 * heat * (between[c][c] - centre)
+    head.background_bias = -0.5 * BACKGROUND * heat * centre
+    z = zeros(d)
+    share = zeros(classes)
+    embeddings = bytearray(journal.size)
+    for i, y in journal.embeddings(embeddings):
+        feature.of(embeddings, z)
+        for c in range(classes):
+            share[c] = -heat / rho * solved[c][i]
+        share[y] += heat / (rho * counts[y])
+        rank1(head.weights, 1.0, share, z, classes, d)
+    rows = memoryview(head.weights)
+    u = zeros(feature.k)
+    for c in range(classes):
+        row = rows[c * d : (c + 1) * d]
+        if feature.k:
+            net.project(feature.exit, row, u)
+            net.project_back(feature.exit, u, row)
+        axpy(1 / classes, row, head.background)
+    for c in range(classes):
+        axpy(-1.0, head.background, rows[c * d : (c + 1) * d])
+    scale(head.background, BACKGROUND)
+    return head
