@@ -11,28 +11,26 @@
 
 #include "copy.h"
 
-// What a kernel takes; the offsets are depthwise.S's.
+// What a kernel takes and moves on; the offsets are depthwise.S's.
 typedef struct _microt_mve_plane_t {
-    const int8_t *data;
-    int8_t *out;
-    int32_t bias, multiplier, shift, zero_point;
-    int32_t tiles, rows, pitch, data_rows, out_rows, out_tile, mask, last_mask;
+    const int8_t *in;
+    int8_t *plane;
+    const uint16_t *table;
+    int32_t pixels, channels, again;
     const int8_t *weights;
-    int32_t data_tile;
+    const int32_t *records;
+    int8_t *out;
+    int32_t zero_point;
+    int32_t left, rows, tiles, pitch, data_rows, out_rows, data_tile, out_tile, mask, last_mask;
+    int32_t second, data_second, out_second;
     uint16_t offsets[8];
 } microt_mve_plane_t;
 
-typedef void plane_t(const microt_mve_plane_t *plane);
+typedef void plane_t(microt_mve_plane_t *plane);
 plane_t microt_mve_3x3_s1, microt_mve_3x3_s1_half, microt_mve_3x3_s1_masked, microt_mve_3x3_s1_half_masked,
     microt_mve_3x3_s2, microt_mve_3x3_s2_half, microt_mve_3x3_s2_masked, microt_mve_3x3_s2_half_masked,
     microt_mve_5x5_s1, microt_mve_5x5_s1_masked, microt_mve_5x5_s2, microt_mve_5x5_s2_masked,
     microt_mve_7x7_s1, microt_mve_7x7_s1_masked, microt_mve_7x7_s2, microt_mve_7x7_s2_masked;
-
-typedef void transpose_t(const int8_t *in, int8_t *plane, const uint16_t *table, int32_t pixels, int32_t channels,
-    int32_t again);
-transpose_t microt_mve_quads, microt_mve_pairs;
-
-void microt_mve_shift_rows(const int8_t *even, int8_t *both, int32_t vectors);
 
 // [kernel: 3, 3 half, 5, 7][stride - 1][masked]
 static plane_t *const kernels[4][2][2] = {
@@ -80,30 +78,41 @@ void microt_mve_planes(const microt_op_t *op, const microt_window_args_t *a, con
     const microt_tensor_t *x = &op->in[0];
     const int32_t channels = op->out.c, width = op->out.w, k = a->kernel_h, stride = a->stride_h;
     const microt_strip_t s = plane_strip(op, a);
-    const int32_t vectors = k == 3 ? 1 : (k + 1) / 2;
     const columns_t columns = cut(width, k);
     int8_t *plane = (int8_t *)scratch + s.pitch;
     uint16_t *table = (uint16_t *)(scratch + s.plane);
-    transpose_t *transpose = k == 3 ? microt_mve_quads : microt_mve_pairs;
+    const int32_t row = k == 3 ? columns.step == 2 : k == 5 ? 2 : 3;
 
     for (int32_t y = 0; y < op->out.h; y += s.rows) {
         const int32_t rows = microt_min(s.rows, op->out.h - y), top = y * stride - a->pad_top;
         const int32_t first = microt_max(top, 0), end = microt_min(top + s.reach, x->h);
-        const int32_t pixels = microt_max(end - first, 0) * x->w;
-        const int8_t *from = in + first * x->w * channels;
         microt_mve_set((int8_t *)scratch, x->zero_point, s.plane);
-        if (pixels > 0) {
+        if (first < end) {
             make_table(table, &s, first - top, end - first, a->pad_left, x->w);
         }
         microt_mve_plane_t p = {
+            .in = in + first * x->w * channels,
+            .plane = plane,
+            .table = table,
+            .pixels = microt_max(end - first, 0) * x->w,
+            .channels = channels,
+            .again = 2 - s.pitch,
+            .weights = op->weights + (k == 3 ? 16 : 0),
+            .records = (const int32_t *)op->requant,
+            .out = out + y * width * channels,
             .zero_point = op->out.zero_point,
+            .left = channels,
             .rows = (rows + 1) / 2,
+            .tiles = columns.tiles,
             .pitch = s.pitch,
             .data_rows = s.pitch * stride,
             .out_rows = 2 * width * channels,
-            .out_tile = columns.step * channels,
             .data_tile = columns.step * stride * s.cell,
+            .out_tile = columns.step * channels,
             .mask = width < 4 ? (1 << 4 * width) - 1 : 0xFFFF,
+            .second = columns.last,
+            .data_second = columns.last * stride * s.cell,
+            .out_second = columns.last * channels,
         };
         p.last_mask = rows % 2 != 0 ? p.mask & 0x3333 : p.mask;
         for (int32_t i = 0; i < 4; i++) {
@@ -111,35 +120,7 @@ void microt_mve_planes(const microt_op_t *op, const microt_window_args_t *a, con
             p.offsets[2 * i] = (uint16_t)(column * channels);
             p.offsets[2 * i + 1] = (uint16_t)((width + column) * channels);
         }
-        const int32_t row = k == 3 ? columns.step == 2 : k == 5 ? 2 : 3;
-        plane_t *kernel = kernels[row][stride - 1][p.last_mask != 0xFFFF];
-        int8_t both[128] __attribute__((aligned(16)));
-        const int8_t *weights = op->weights + (k == 3 ? 16 : 0);
-        const int32_t *records = (const int32_t *)op->requant;
-        int8_t *to = out + y * width * channels;
-        for (int32_t c = 0; c < channels; c++) {
-            transpose(from + c, plane, table, pixels, channels, 2 - s.pitch);
-            p.weights = weights;
-            if (k != 3 && stride == 1) {
-                microt_mve_shift_rows(weights, both, vectors);
-                p.weights = both;
-            }
-            weights += 16 * vectors;
-            p.bias = records[0];
-            p.multiplier = records[1];
-            p.shift = records[2];
-            records += 3;
-            p.data = plane;
-            p.out = to + c;
-            p.tiles = columns.tiles;
-            kernel(&p);
-            if (columns.last != 0) {
-                p.data = plane + columns.last * stride * s.cell;
-                p.out = to + c + columns.last * channels;
-                p.tiles = 1;
-                kernel(&p);
-            }
-        }
+        kernels[row][stride - 1][p.last_mask != 0xFFFF](&p);
     }
 }
 
