@@ -5,7 +5,7 @@ into others, against TensorFlow Lite's reference kernels."""
 import numpy as np
 import pytest
 import tflite_file as tfl
-from random_layers import check_many, finish, out_size, pick, scale, zero_point
+from random_layers import check_many, compare, finish, inputs_of, out_size, pick, scale, zero_point
 
 from microt.compiler import compile_tflite
 from microt.engine import Backbone
@@ -389,3 +389,19 @@ def dilated(rng, depthwise=False):
 @pytest.mark.parametrize("depthwise", [False, True])
 def test_dilated_convolutions_are_folded(depthwise):
     assert len(check_many(lambda rng: dilated(rng, depthwise), range(60))) > 200
+
+
+def test_operators_change_places_where_that_saves_memory():
+    """Wide maps that are pooled, in a file that computes all of them before it pools one."""
+    rng = np.random.default_rng(0)
+    file = tfl.File()
+    x = file.int8((1, 16, 16, 2), 0.1, 3)
+    wide = [other(file, x, (16, 16, 2), 0.1, 3, rng, 8) for _ in range(3)]
+    pool = {"filterHeight": 4, "filterWidth": 4, "strideH": 4, "strideW": 4, "padding": tfl.VALID}
+    small = [file.add("MAX_POOL_2D", [t], file.int8((1, 4, 4, 8), 0.1, 3), **pool) for t in wide]
+    y = file.add("CONCATENATION", small, file.int8((1, 4, 4, 24), 0.1, 3), axis=3)
+    content = finish(file, x, y, rng)
+    report = compile_tflite(content).report
+    assert [layer["op"] for layer in report["layers"]][:6] == ["CONV_2D", "MAX_POOL_2D"] * 3
+    assert report["arena_bytes"] == 16 * 16 * (2 + 8) + 2 * 128
+    compare(content, inputs_of(rng, (16, 16, 2), 3))

@@ -122,10 +122,15 @@ BUILDERS = {f.__name__: f for f in (windows, residual, two_exits, three_exits, a
 def convert(name, io="int8"):
     """The int8 .tflite bytes of a builder's model; `io` is the type of input and outputs."""
     import keras
-    import tensorflow as tf
 
     keras.utils.set_random_seed(3)
-    model = BUILDERS[name](keras)
+    return convert_model(BUILDERS[name](keras), io)
+
+
+def convert_model(model, io="int8"):
+    """The int8 .tflite bytes of a Keras model, calibrated with noise."""
+    import tensorflow as tf
+
     for weight in model.weights:
         if "bias" in weight.path:
             weight.assign(np.random.default_rng(1).normal(0, 0.3, weight.shape))

@@ -3,10 +3,12 @@
 
 import itertools
 import random
+from dataclasses import dataclass
 
 import pytest
 
 from microt.compiler.memory import Block, aligned, lower_bound, plan, plan_in_place
+from microt.compiler.order import improve
 
 
 def random_blocks(rng, count, steps):
@@ -109,3 +111,70 @@ def test_chains_of_shared_places_stay_one_block():
     # the last is smaller and takes a place of its own
     assert offsets[0] == offsets[1] == offsets[2] != offsets[3]
     assert peak == 64 + 48
+
+
+@dataclass
+class Step:
+    inputs: list
+    output: int
+    kind: str = "CONV_2D"
+
+
+def peak_of(ops, sizes, pinned=()):
+    """The most that is alive at once, tensor by tensor."""
+    most = 0
+    for i, op in enumerate(ops):
+        alive = {op.output, *op.inputs}
+        for j, other in enumerate(ops):
+            later = {t for o in ops[i:] for t in o.inputs} | set(pinned)
+            if j < i and other.output in later:
+                alive.add(other.output)
+        alive |= {t for o in ops[i:] for t in o.inputs if all(t != w.output for w in ops)}
+        most = max(most, sum(aligned(sizes[t]) for t in alive))
+    return most
+
+
+def test_branches_run_one_after_the_other():
+    """Two large maps that are pooled at once: the file computes both before it pools one."""
+    sizes = {0: 160, 1: 1600, 2: 1600, 3: 16, 4: 16, 5: 32}
+    ops = [Step([0], 1), Step([0], 2), Step([1], 3), Step([2], 4), Step([3, 4], 5)]
+    order = improve(ops, sizes, [5], [0] * 5, {5}, ())
+    assert order == [0, 2, 1, 3, 4]
+    assert peak_of([ops[i] for i in order], sizes) < 0.6 * peak_of(ops, sizes)
+    # an exit between them holds them back
+    assert improve(ops, sizes, [2, 5], [0] * 5, {2, 5}, ()) == [0, 1, 2, 3, 4]
+    assert improve(ops, sizes, [5], [0, 1, 0, 1, 0], {5}, ()) == [0, 1, 2, 3, 4]
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_the_order_is_the_best_of_all(seed):
+    rng = random.Random(seed)
+    count = rng.randrange(3, 8)
+    sizes = {t: rng.randrange(1, 40) * 16 for t in range(count + 1)}
+    ops = [Step(sorted(rng.sample(range(t), min(t, rng.choice((1, 1, 2))))), t) for t in range(1, count + 1)]
+    pinned = {t for t in range(1, count + 1) if all(t not in op.inputs for op in ops)}
+    order = improve(ops, sizes, [count], [0] * count, pinned, ())
+    assert sorted(order) == list(range(count))
+
+    def runs(way):
+        done = {0}
+        for i in way:
+            if not set(ops[i].inputs) <= done:
+                return False
+            done.add(ops[i].output)
+        return True
+
+    assert runs(order)
+    best = min(
+        peak_of([ops[i] for i in way], sizes, pinned) for way in itertools.permutations(range(count)) if runs(way)
+    )
+    assert peak_of([ops[i] for i in order], sizes, pinned) == best
+    if peak_of(ops, sizes, pinned) == best:
+        assert order == list(range(count))
+
+
+def test_long_chains_and_wide_graphs_end_soon():
+    chain = [Step([t], t + 1) for t in range(300)]
+    assert improve(chain, dict.fromkeys(range(301), 16), [300], [0] * 300, {300}, ()) == list(range(300))
+    wide = [Step([0], t + 1) for t in range(24)] + [Step(list(range(1, 25)), 25)]
+    assert sorted(improve(wide, dict.fromkeys(range(26), 16), [25], [0] * 25, {25}, ())) == list(range(25))

@@ -9,7 +9,7 @@ import numpy as np
 
 from . import exits as exits_
 from . import features as features_
-from . import layout, memory, mtb, params, passes, tflite, timeline
+from . import layout, memory, mtb, order, params, passes, tflite, timeline
 from .graph import remove_dead
 
 
@@ -96,10 +96,10 @@ def _place(graph, schedule, lowered, target):
         first[low.output] = step
         for index in low.inputs:
             last[index] = step
-    order = list(first)
-    index_of = {tensor: i for i, tensor in enumerate(order)}
+    used = list(first)
+    index_of = {tensor: i for i, tensor in enumerate(used)}
     blocks, pinned = [], set(schedule.tensors)
-    for tensor in order:
+    for tensor in used:
         end = len(lowered) if tensor in pinned else last.get(tensor, first[tensor])
         blocks.append(memory.Block(graph.tensors[tensor].elements, first[tensor], end))
     pairs = [
@@ -109,12 +109,10 @@ def _place(graph, schedule, lowered, target):
     scratch = {step: size for step, size in scratch.items() if size}
     blocks += [memory.Block(size, step, step) for step, size in scratch.items()]
     offsets, peak, _ = memory.plan_in_place(blocks, pairs)
-    scratch = {
-        step: (offset, size) for (step, size), offset in zip(scratch.items(), offsets[len(order) :], strict=True)
-    }
+    scratch = {step: (offset, size) for (step, size), offset in zip(scratch.items(), offsets[len(used) :], strict=True)}
     names = dict(zip(schedule.tensors, schedule.names, strict=True))
     records = []
-    for tensor, offset in zip(order, offsets, strict=False):
+    for tensor, offset in zip(used, offsets, strict=False):
         source = graph.tensors[tensor]
         records.append(
             mtb.TensorRecord(
@@ -128,6 +126,20 @@ def _place(graph, schedule, lowered, target):
             )
         )
     return records, index_of, peak, scratch
+
+
+def _order(graph, schedule, lowered, target):
+    """(operators, what `_place` gives for them) in the order that needs the smaller arena."""
+    placed = _place(graph, schedule, lowered, target)
+    sizes = {t: graph.tensors[t].elements for low in lowered for t in (*low.inputs, low.output)}
+    pinned = set(schedule.tensors)
+    positions = order.improve(lowered, sizes, schedule.ends, schedule.branches, pinned, _IN_PLACE)
+    if positions != list(range(len(lowered))):
+        other = [lowered[position] for position in positions]
+        again = _place(graph, schedule, other, target)
+        if again[2] < placed[2]:
+            return other, again
+    return lowered, placed
 
 
 def _op_record(low, branch, records, index_of, target, scratch):
@@ -182,7 +194,7 @@ def compile_tflite(source, *, exits=None, target="generic", features=None, pixel
     lowered = [lowered[position] for position in schedule.order]
     if len(lowered) > 1024:
         raise ValueError(f"{graph.source}: expected at most 1024 layers, got {len(lowered)}")
-    records, index_of, arena, scratch = _place(graph, schedule, lowered, target)
+    lowered, (records, index_of, arena, scratch) = _order(graph, schedule, lowered, target)
     start = index_of[graph.inputs[0]]
     program = mtb.Program(
         layout.target_code(target),
