@@ -50,10 +50,55 @@ def test_get_refuses_a_folder_that_is_no_checkout(tmp_path, machine):
     assert f"expected a MicroPython source tree, found no py/mpconfig.h in {tmp_path}" in result.stderr
 
 
-def test_get_without_apt(machine):
-    result = run(TOOLS / "get_micropython.sh", machine("apt-get"))
+@pytest.fixture(scope="module")
+def repository(tmp_path_factory):
+    """A stand-in for MicroPython's repository, made from the tree that is here, with the version's tag."""
+    from microt.boards import firmware
+
+    try:
+        tree = firmware.micropython(log=lambda line: None)
+    except RuntimeError as error:
+        pytest.skip(str(error).splitlines()[0])
+    folder = tmp_path_factory.mktemp("upstream") / "micropython"
+    for part in ("py", "extmod", "shared", "mpy-cross", "ports/unix"):
+        shutil.copytree(tree / part, folder / part, symlinks=True)
+    commit(folder, "init", "-q")
+    return folder
+
+
+def commit(folder, *first):
+    """Commits all files of a folder under the version's tag."""
+    identity = ["-c", "user.name=test", "-c", "user.email=test@example.org"]
+    for command in (first, ["add", "-A", "-f"], [*identity, "commit", "-qm", "all"], ["tag", "-f", "v1.25.0"]):
+        if command:
+            subprocess.run(["git", "-C", folder, *command], check=True, stdout=subprocess.DEVNULL)
+
+
+def test_get_clones_where_there_is_no_debian_archive(machine, repository, tmp_path):
+    environment = machine("apt-get") | {"MICROPYTHON_GIT": f"file://{repository}"}
+    for said in (f"from file://{repository} into", ""):
+        result = run(TOOLS / "get_micropython.sh", environment)
+        assert result.returncode == 0 and result.stdout == f"{tmp_path}/cache/micropython-1.25.0\n", result.stderr
+        assert said in result.stderr and bool(said) == bool(result.stderr)
+
+
+def test_get_refuses_a_repository_with_other_files(machine, repository, tmp_path):
+    other = tmp_path / "other"
+    shutil.copytree(repository, other, symlinks=True)
+    (other / "py" / "gc.c").write_text("// not MicroPython's\n")
+    commit(other)
+    result = run(TOOLS / "get_micropython.sh", machine("apt-get") | {"MICROPYTHON_GIT": f"file://{other}"})
     assert result.returncode == 3 and result.stdout == ""
-    assert "no apt-get on this machine" in result.stderr and "MICROPYTHON_DIR" in result.stderr
+    assert "expected hash a62fb710" in result.stderr and "MICROPYTHON_DIR" in result.stderr
+    assert os.listdir(tmp_path / "cache") == []
+
+
+def test_get_without_archive_and_network(machine, tmp_path):
+    environment = machine("apt-get", git="echo could not resolve host >&2; exit 128")
+    result = run(TOOLS / "get_micropython.sh", environment)
+    assert result.returncode == 3 and result.stdout == ""
+    assert "git clone failed (offline?)" in result.stderr and "could not resolve host" in result.stderr
+    assert os.listdir(tmp_path / "cache") == []
 
 
 needs_dpkg = pytest.mark.skipif(not shutil.which("dpkg-source"), reason="needs dpkg-dev")
