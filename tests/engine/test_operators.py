@@ -35,7 +35,7 @@ def other(file, x, shape, s, z, rng, channels=None):
 # every input value, whatever the operator
 
 
-FUNCTIONS = ["LOGISTIC", "TANH", "HARD_SWISH", "RELU", "RELU6", "RELU_N1_TO_1", "RELU_0_TO_1", "LEAKY_RELU", "QUANTIZE"]
+FUNCTIONS = ("LOGISTIC TANH HARD_SWISH RELU RELU6 RELU_N1_TO_1 RELU_0_TO_1 LEAKY_RELU QUANTIZE GELU EXP").split()
 
 
 def function(kind, rng):
@@ -51,6 +51,8 @@ def function(kind, rng):
         if kind == "HARD_SWISH":
             so = max(so, s / 100)
     options = {"alpha": float(pick(rng, 0.3, 0.2, 0.01, 0.0, 1.0, 1.5))} if kind == "LEAKY_RELU" else {}
+    if kind == "GELU":
+        options = {"approximate": bool(rng.random() < 0.5)}
     y = file.add(kind, [x], file.int8((1, 16, 4, 4), so, zo), **options)
     return finish(file, x, y, rng)
 
@@ -154,6 +156,12 @@ def arithmetic(kind):
             second = file.int8(sizes, s2, zero_point(rng), np.array(values))
         if rng.random() < 0.5:
             first, second = second, first
+        if kind in ("MINIMUM", "MAXIMUM"):
+            for t in (first, second):
+                tensor = file.graph.tensors[t].quantization
+                tensor.scale, tensor.zeroPoint = np.float32([si]), np.int64([3])
+            y = file.add(kind, [first, second], file.int8((1, *shape), si, 3))
+            return finish(file, x, y, rng), (h, w, c)
         if kind == "MUL":
             a, b = (float(file.graph.tensors[t].quantization.scale[0]) for t in (first, second))
             so = a * b * float(pick(rng, 0.4, 1.0, 20.0, 60.0, 200.0))
@@ -167,7 +175,7 @@ def arithmetic(kind):
     return make
 
 
-@pytest.mark.parametrize("kind", ["ADD", "SUB", "MUL"])
+@pytest.mark.parametrize("kind", ["ADD", "SUB", "MUL", "MINIMUM", "MAXIMUM"])
 def test_arithmetic(kind):
     assert len(check_many(arithmetic(kind), range(160), 3)) > 200
 

@@ -92,6 +92,9 @@ def activations(keras):
     x = layers.MaxPooling2D(3, strides=2, padding="same")(x)
     x = layers.Activation("swish")(layers.Conv2D(16, 1)(x))
     x = layers.ReLU(max_value=6.0)(layers.Rescaling(0.7, offset=0.1)(x))
+    x = layers.Conv2D(16, 1, activation="gelu")(x)
+    x = layers.ReLU(max_value=2.5)(layers.Conv2D(16, 1)(x))
+    x = layers.Maximum()([x, layers.Conv2D(16, 1)(x)])
     return keras.Model(start, [layers.GlobalMaxPooling2D()(x), layers.Dense(5)(layers.GlobalAveragePooling2D()(x))])
 
 

@@ -32,7 +32,7 @@ OPCODES = {
     "STRIDED_COPY": 14,
 }
 # kinds of ARITHMETIC, by number
-ARITHMETIC = ("ADD", "SUB", "MUL", "PRELU")
+ARITHMETIC = ("ADD", "SUB", "MUL", "PRELU", "MINIMUM", "MAXIMUM")
 # what a LOOKUP or a STRIDED_COPY stands for: TensorFlow Lite's numbers
 ORIGINS = {
     "ADD": 0,
@@ -44,12 +44,16 @@ ORIGINS = {
     "TANH": 28,
     "TRANSPOSE": 39,
     "SUB": 41,
+    "EXP": 47,
     "STRIDED_SLICE": 45,
     "PRELU": 54,
+    "MAXIMUM": 55,
+    "MINIMUM": 57,
     "SLICE": 65,
     "LEAKY_RELU": 98,
     "QUANTIZE": 114,
     "HARD_SWISH": 117,
+    "GELU": 150,
     "RELU_0_TO_1": 152,
 }
 _SECTIONS = ("tensors", "ops", "exits", "features", "input", "strings", "data")

@@ -422,13 +422,16 @@ def _combine(kind, args, x1, x2):
         second = tables.requantize(x2 << left_shift, m2, s2)
         return tables.requantize(first + second if kind == "ADD" else first - second, mo, so)
     product = tables.requantize(x1 * x2, mo, so)
+    if kind in ("MINIMUM", "MAXIMUM"):
+        return np.minimum(x1, x2) if kind == "MINIMUM" else np.maximum(x1, x2)
     if kind == "MUL":
         return product
     return np.where(x1 >= 0, tables.requantize(x1, m1, s1), product)
 
 
 def _arithmetic(graph, op):
-    """ADD, SUB, MUL and PRELU of two tensors or a tensor and a constant, with broadcasting."""
+    """ADD, SUB, MUL, PRELU, MINIMUM and MAXIMUM of two tensors or a tensor and a constant, with
+    broadcasting."""
     _arity(op, 2)
     (a, a_shape), (b, b_shape) = (_operand(graph, index) for index in op.inputs)
     y = _activation(graph, op.output, "output")
@@ -443,7 +446,12 @@ def _arithmetic(graph, op):
         f"shapes {list(a.shape)} and {list(b.shape)} do not broadcast to {list(y.shape)}",
     )
     kind = op.kind
-    args = _sum_args(a, b, y) if kind in ("ADD", "SUB") else _product_args(kind, a, b, y)
+    if kind in ("MINIMUM", "MAXIMUM"):
+        _same_quantisation(a, y)
+        _same_quantisation(b, y)
+        args = [0] * 7
+    else:
+        args = _sum_args(a, b, y) if kind in ("ADD", "SUB") else _product_args(kind, a, b, y)
     low, high = activation_range(op.options.get("activation", "NONE"), y.scale, y.zero_point)
     if kind == "ADD" and a_shape == b_shape and not any(constants):
         return Lowered("ADD", list(op.inputs), op.output, [*args, low, high])
@@ -467,7 +475,7 @@ def _lookup(op, source, table):
 
 
 def _function(graph, op):
-    """LOGISTIC, TANH, HARD_SWISH, RELU and its kin, LEAKY_RELU, QUANTIZE: a table."""
+    """LOGISTIC, TANH, EXP, GELU, HARD_SWISH, RELU and its kin, LEAKY_RELU, QUANTIZE: a table."""
     _arity(op, 1)
     x = _activation(graph, op.inputs[0], "input")
     y = _activation(graph, op.output, "output")
@@ -520,6 +528,10 @@ _TABLES = {
     "HARD_SWISH": _hard_swish_table,
     "LOGISTIC": lambda op, x, y: tables.real_function(tables.logistic, x, y),
     "TANH": lambda op, x, y: tables.real_function(tables.tanh, x, y),
+    "EXP": lambda op, x, y: tables.real_function(tables.exp, x, y),
+    "GELU": lambda op, x, y: tables.real_function(
+        tables.gelu_by_tanh if op.options["Approximate"] else tables.gelu, x, y
+    ),
 }
 
 
@@ -781,6 +793,8 @@ _LOWER = {
     "SUB": _arithmetic,
     "MUL": _arithmetic,
     "PRELU": _arithmetic,
+    "MINIMUM": _arithmetic,
+    "MAXIMUM": _arithmetic,
     "PAD": _pad,
     "PADV2": _pad,
     "AVERAGE_POOL_2D": _pool_2d,

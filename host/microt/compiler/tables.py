@@ -30,12 +30,13 @@ def saturate(values, low=-128, high=127):
 
 def real_function(function, x, y):
     """The table of a function of real values between the tensors `x` and `y`, in float32 as
-    TensorFlow Lite fills its own tables: LOGISTIC and TANH."""
+    TensorFlow Lite fills its own tables: LOGISTIC, TANH, EXP and GELU."""
     inverse = np.float32(1) / y.scale
     out = []
     for value in INPUTS:
         real = x.scale * np.float32(int(value) - x.zero_point)
-        scaled = np.float32(function(float(real))) * inverse
+        with np.errstate(over="ignore"):
+            scaled = min(np.float32(function(float(real))) * inverse, np.float32(1 << 20))
         out.append(math.copysign(math.floor(abs(float(scaled)) + 0.5), scaled) + y.zero_point)
     return saturate(np.array(out))
 
@@ -49,6 +50,22 @@ def logistic(real):
 
 def tanh(real):
     return math.tanh(real)
+
+
+def exp(real):
+    return math.exp(min(real, 700.0))
+
+
+def gelu(real):
+    """x times the normal distribution at x, in float32."""
+    x = np.float32(real)
+    return np.float32(0.5) * x * np.float32(math.erfc(x * np.float32(-math.sqrt(0.5))))
+
+
+def gelu_by_tanh(real):
+    x = np.float32(real)
+    inner = np.float32(math.sqrt(2 / math.pi)) * (x + np.float32(0.044715) * x * x * x)
+    return np.float32(0.5) * x * (np.float32(1) + np.float32(math.tanh(inner)))
 
 
 def _high_mul_16(a, b):

@@ -59,6 +59,7 @@ _OPTIONS = {
     "MUL": ("MulOptions", ""),
     "AVERAGE_POOL_2D": ("Pool2DOptions", "Padding StrideH StrideW FilterHeight FilterWidth"),
     "MAX_POOL_2D": ("Pool2DOptions", "Padding StrideH StrideW FilterHeight FilterWidth"),
+    "GELU": ("GeluOptions", "Approximate"),
     "LEAKY_RELU": ("LeakyReluOptions", "Alpha"),
     "STRIDED_SLICE": (
         "StridedSliceOptions",

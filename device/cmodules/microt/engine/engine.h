@@ -62,6 +62,8 @@ enum {
     MICROT_KIND_SUB = 1,
     MICROT_KIND_MUL = 2,
     MICROT_KIND_PRELU = 3,
+    MICROT_KIND_MINIMUM = 4,
+    MICROT_KIND_MAXIMUM = 5,
 };
 
 // An activation tensor, int8, (h, w, c) with c fastest; real value = scale * (q - zero_point).

@@ -118,7 +118,8 @@
 //                      kind 0 ADD, 1 SUB: as opcode 4, for SUB the second term is subtracted
 //                      kind 2 MUL: M((x1 - z1) * (x2 - z2), mult_out, shift_out) + zo
 //                      kind 3 PRELU: M(x1 - z1, mult1, shift1) + zo where x1 >= z1, else as MUL
-//                      For MUL and PRELU left_shift is 0 and shifts are in [-31, 30]; multipliers
+//                      kind 4 MINIMUM, 5 MAXIMUM: of x1 and x2; all have one scale and zero point
+//                      Except for ADD and SUB left_shift is 0 and shifts are in [-31, 30]; multipliers
 //                      and shifts that a kind does not name are 0. constant is 0, or the number
 //                      (1 or 2) of the operand that is not a tensor but the weights i8[h][w][c] with
 //                      this zero point (else h, w, c and zero point are 0). Each
@@ -731,14 +732,16 @@ static bool check_arithmetic(decoder_t *d, unsigned index, const microt_op_t *op
     microt_args(op, a, 15);
     const int32_t kind = a[0];
     const int32_t *constant = a + 10; // which, h, w, c, zero point
-    if (!between(kind, MICROT_KIND_ADD, MICROT_KIND_PRELU)) {
-        return fail(d, "op #: expected a kind of arithmetic of 0 to 3, got #", index, kind, 0);
+    if (!between(kind, MICROT_KIND_ADD, MICROT_KIND_MAXIMUM)) {
+        return fail(d, "op #: expected a kind of arithmetic of 0 to 5, got #", index, kind, 0);
     }
     const bool sum = kind == MICROT_KIND_ADD || kind == MICROT_KIND_SUB;
+    const bool choice = kind == MICROT_KIND_MINIMUM || kind == MICROT_KIND_MAXIMUM;
     if (!between(a[1], 0, sum ? 20 : 0)) {
         return fail(d, "op #: expected a left shift of 0 to #, got #", index, sum ? 20 : 0, a[1]);
     }
-    if (!sum && ((kind == MICROT_KIND_MUL && (a[2] != 0 || a[3] != 0)) || a[4] != 0 || a[5] != 0)) {
+    if ((!sum && ((kind != MICROT_KIND_PRELU && (a[2] != 0 || a[3] != 0)) || a[4] != 0 || a[5] != 0))
+        || (choice && (a[6] != 0 || a[7] != 0))) {
         return fail(d, "op #: multipliers that are not used are not zero", index, 0, 0);
     }
     for (unsigned i = 2; i < 8; i += 2) {
@@ -762,12 +765,15 @@ static bool check_arithmetic(decoder_t *d, unsigned index, const microt_op_t *op
             return fail(d, "op #: expected # bytes of weights, got #", index, (int64_t)elements(&shape),
                 op->weights_size);
         }
-        if (!between(constant[4], -128, 127)) {
-            return fail(d, "op #: expected a zero point of -128 to 127, got #", index, constant[4], 0);
+        const int32_t zero_point = op->out.zero_point;
+        if (!between(constant[4], choice ? zero_point : -128, choice ? zero_point : 127)) {
+            return fail(d, "op #: a constant's zero point of # is out of range, or not the output's, #", index,
+                constant[4], zero_point);
         }
     }
     for (unsigned i = 0; i < op->inputs; i++) {
-        if (!check_operand(d, index, &op->in[i], &op->out)) {
+        if (!check_operand(d, index, &op->in[i], &op->out)
+            || (choice && !check_same_scale(d, index, &op->in[i], &op->out))) {
             return false;
         }
     }

@@ -24,6 +24,9 @@ static operand_t operand(const int8_t *x, const microt_tensor_t *shape) {
 
 // x1 and x2 without their zero points; a: the args.
 static int32_t combine(const int32_t *a, int32_t x1, int32_t x2) {
+    if (a[0] >= MICROT_KIND_MINIMUM) {
+        return (x1 < x2) == (a[0] == MICROT_KIND_MINIMUM) ? x1 : x2;
+    }
     if (a[0] == MICROT_KIND_MUL || (a[0] == MICROT_KIND_PRELU && x1 < 0)) {
         return microt_requantize(x1 * x2, a[6], a[7]);
     }
