@@ -239,9 +239,9 @@ def _planes_cost(window) -> int:
         tile = {(5, 1): 70, (5, 2): 72, (7, 1): 85, (7, 2): 86}[k, stride]
     calls = 2 if columns > 6 and columns % 4 else 1
     strips = -(-rows // _plane_rows(window))
-    move = 20 + h * w * (10 if k == 3 else 8) // 16
-    kernel = calls * (20 + -(-rows // 2) * 12) + -(-rows // 2) * -(-columns // 4) * tile
-    return channels * (strips * 60 + move + kernel)
+    move = h * w * (10 if k == 3 else 8) // 16
+    kernel = calls * -(-rows // 2) * 12 + -(-rows // 2) * -(-columns // 4) * tile
+    return channels * (strips * 35 + move + kernel)
 
 
 def _blocks_cost(window) -> int:

@@ -282,6 +282,6 @@ void reset(void) {
     leave(0);
 }
 
-__attribute__((section(".vectors"), used)) static void (*const vectors[16])(void) = {
-    (void (*)(void))0x20010000, reset, fault, fault, fault, fault, fault,
+__attribute__((section(".vectors"), used)) static void(*const vectors[16])(void) = {
+    (void (*)(void)) 0x20010000, reset, fault, fault, fault, fault, fault,
 };

@@ -13,7 +13,7 @@
     vldrw.u32 q4, [r3, q2, uxtw #2]
     vldrw.u32 q5, [r4, q3, uxtw #2]
     vadd.i32 q4, q4, q5
-    REQUANTIZE q4 q5 r5 r6
+    REQUANTIZE q4 q5 r5 r6 0
     vqmovn\half\().s32 \into, q5
     .endm
 

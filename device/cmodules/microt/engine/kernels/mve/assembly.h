@@ -28,9 +28,15 @@
 //     vrshl(vqrdmulh(sum, m) + (sum >> 31), -e)      for e >= 1
 // VQRDMLAH with a scalar is the product and the addition in one. The sign of sum stands for that of the product:
 // where they differ the product is 0 and the result is 0 either way.
-    .macro REQUANTIZE sum t m shift
+// With relu, for an output zero point of -128 as after every ReLU, in 2: a negative sum gives a result of 0 or less,
+// that is -128, however it is rounded.
+    .macro REQUANTIZE sum t m shift relu
+    .if \relu
+    vqrdmulh.s32 \t, \sum, \m
+    .else
     vshr.s32 \t, \sum, #31
     vqrdmlah.s32 \t, \sum, \m
+    .endif
     vrshl.s32 \t, \shift
     .endm
 

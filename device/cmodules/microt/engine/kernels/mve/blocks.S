@@ -36,17 +36,22 @@
     .endm
 
 // Requantises the sums of 4 channels, entries \at and on of the records.
-    .macro REQUANTIZE_EACH sum, at
+    .macro REQUANTIZE_EACH sum, at, relu
+    .if !\relu
     vshr.s32 q0, \sum, #31
+    .endif
     vldrw.u32 q1, [r4, #4 * \at]
     vqrdmulh.s32 \sum, \sum, q1
     vldrw.u32 q1, [r4, #4 * \at + 64]
+    .if !\relu
     vadd.i32 \sum, \sum, q0
+    .endif
     vrshl.s32 \sum, \sum, q1
     .endm
 
-// void microt_mve_block(const microt_mve_block_t *), microt_mve_block_masked (fewer than 16 channels)
-    .macro BLOCK name, masked
+// void microt_mve_block(const microt_mve_block_t *), microt_mve_block_masked (fewer than 16 channels),
+// microt_mve_block_relu
+    .macro BLOCK name, masked, relu
     FUNCTION \name
     push {r3-r11, lr}
     vpush {d8-d15}
@@ -107,12 +112,12 @@
     vstrw.32 q7, [sp, #F_SUM]
     le lr, 3b
 4:  vldrw.u32 q7, [sp, #F_SUM]
-    REQUANTIZE_EACH q4, 0
-    REQUANTIZE_EACH q5, 4
+    REQUANTIZE_EACH q4, 0, \relu
+    REQUANTIZE_EACH q5, 4, \relu
     vqmovnb.s32 q4, q4
-    REQUANTIZE_EACH q6, 8
+    REQUANTIZE_EACH q6, 8, \relu
     vqmovnt.s32 q4, q5
-    REQUANTIZE_EACH q7, 12
+    REQUANTIZE_EACH q7, 12, \relu
     vqmovnb.s32 q6, q6
     ldr r0, [sp, #F_ZERO]
     vqmovnt.s32 q6, q7
@@ -139,7 +144,8 @@
     FUNCTION_END \name
     .endm
 
-    BLOCK microt_mve_block, 0
-    BLOCK microt_mve_block_masked, 1
+    BLOCK microt_mve_block, 0, 0
+    BLOCK microt_mve_block_masked, 1, 0
+    BLOCK microt_mve_block_relu, 0, 1
 
 #endif

@@ -39,7 +39,7 @@ typedef struct _microt_mve_block_t {
 } microt_mve_block_t;
 
 typedef void block_t(const microt_mve_block_t *block);
-block_t microt_mve_block, microt_mve_block_masked;
+block_t microt_mve_block, microt_mve_block_masked, microt_mve_block_relu;
 
 // The taps inside the input of a class of windows; returns how many pairs.
 static int32_t make_pairs(pair_t *pairs, const microt_window_args_t *a, const microt_tensor_t *in, microt_window_t wy,
@@ -73,7 +73,7 @@ static void make_outputs(output_t *outputs, pair_t *pairs, int32_t class, const 
             class += ox == 0 ? 0 : 1;
             count = make_pairs(pairs, a, in, wy, wx);
         }
-        outputs[ox] = (output_t) {wx.at * in->c, pairs, count, 64 * (2 + class)};
+        outputs[ox] = (output_t) {(int32_t)((uint32_t)wx.at * (uint32_t)in->c), pairs, count, 64 * (2 + class)};
     }
 }
 
@@ -92,7 +92,8 @@ void microt_mve_blocks(const microt_op_t *op, const microt_window_args_t *a, con
             class++;
             make_outputs(outputs + class * width, pairs + class * classes_x * block_pairs(a), class * classes_x, op, a, wy);
         }
-        rows[oy] = (row_t) {wy.at * x->w * channels, outputs + class * width};
+        // Before the input for windows that begin in the padding, far before with large dilations.
+        rows[oy] = (row_t) {(int32_t)((uint32_t)wy.at * (uint32_t)(x->w * channels)), outputs + class * width};
     }
     microt_mve_block_t block = {
         .in = in,
@@ -105,9 +106,10 @@ void microt_mve_blocks(const microt_op_t *op, const microt_window_args_t *a, con
         .channels = channels,
         .zero_point = op->out.zero_point,
     };
+    block_t *whole = op->out.zero_point == -128 ? microt_mve_block_relu : microt_mve_block;
     for (int32_t c = 0; c < channels; c += 16) {
         block.lanes = channels - c;
-        (block.lanes < 16 ? microt_mve_block_masked : microt_mve_block)(&block);
+        (block.lanes < 16 ? microt_mve_block_masked : whole)(&block);
         block.in += 16;
         block.out += 16;
         block.weights += 16 * (taps + 1);

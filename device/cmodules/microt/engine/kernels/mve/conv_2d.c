@@ -26,8 +26,11 @@ typedef struct _microt_mve_tiles_t {
 } microt_mve_tiles_t;
 
 typedef void tiles_t(const microt_mve_tiles_t *tiles);
-tiles_t microt_mve_narrow, microt_mve_wide4, microt_mve_wide3, microt_mve_wide4_2, microt_mve_wide4_3,
-    microt_mve_wide4_4;
+tiles_t microt_mve_narrow, microt_mve_wide3, microt_mve_wide4;
+tiles_t microt_mve_wide4_2, microt_mve_wide4_3, microt_mve_wide4_4; // for as many steps
+// For outputs whose zero point is -128.
+tiles_t microt_mve_narrow_relu, microt_mve_wide3_relu, microt_mve_wide4_relu;
+tiles_t microt_mve_wide4_2_relu, microt_mve_wide4_3_relu, microt_mve_wide4_4_relu;
 
 // rows: three padded rows, row bytes apart. Fills tiles of FIRST from windows stride pixels apart.
 typedef void im2col_t(const int8_t *rows, int32_t row, int8_t *tile, int32_t tiles);
@@ -107,22 +110,27 @@ static void run_tiles(layer_t *l, tiles_t *kernel, int32_t first, int32_t size, 
     }
 }
 
+static bool is_relu(const layer_t *l) {
+    return l->op->out.zero_point == -128;
+}
+
 static void narrow_layer(layer_t *l) {
+    tiles_t *kernel = is_relu(l) ? microt_mve_narrow_relu : microt_mve_narrow;
     const int32_t depth = l->op->in[0].c, tiles = l->pixels / 4;
     l->t.in = l->in;
     l->t.pitch = l->t.depth = depth;
     if (tiles > 0) {
-        run_tiles(l, microt_mve_narrow, 0, 4, tiles, 4);
+        run_tiles(l, kernel, 0, 4, tiles, 4);
         if (l->pixels % 4 != 0) { // overlaps the tile before
             l->t.in = l->in + (l->pixels - 4) * depth;
-            run_tiles(l, microt_mve_narrow, l->pixels - 4, 4, 1, 4);
+            run_tiles(l, kernel, l->pixels - 4, 4, 1, 4);
         }
         return;
     }
     l->t.pitch = 0;
     for (int32_t p = 0; p < l->pixels; p++) {
         l->t.in = l->in + p * depth;
-        run_tiles(l, microt_mve_narrow, p, 4, 1, 1);
+        run_tiles(l, kernel, p, 4, 1, 1);
     }
 }
 
@@ -142,16 +150,24 @@ static void fill(const layer_t *l, int32_t first, int32_t size, int32_t tiles) {
     }
 }
 
-static tiles_t *wide_kernel(int32_t size, int32_t steps) {
+static tiles_t *wide_kernel(const layer_t *l, int32_t size) {
+    static tiles_t *const few[3][2] = { // 2 to 4 steps
+        {microt_mve_wide4_2, microt_mve_wide4_2_relu},
+        {microt_mve_wide4_3, microt_mve_wide4_3_relu},
+        {microt_mve_wide4_4, microt_mve_wide4_4_relu},
+    };
+    const bool relu = is_relu(l);
     if (size == 3) {
-        return microt_mve_wide3;
+        return relu ? microt_mve_wide3_relu : microt_mve_wide3;
     }
-    return steps == 2 ? microt_mve_wide4_2 : steps == 3 ? microt_mve_wide4_3 : steps == 4 ? microt_mve_wide4_4
-        : microt_mve_wide4;
+    if (l->t.steps >= 2 && l->t.steps <= 4) {
+        return few[l->t.steps - 2][relu];
+    }
+    return relu ? microt_mve_wide4_relu : microt_mve_wide4;
 }
 
 static void wide_run(layer_t *l, int32_t first, int32_t size, int32_t tiles) {
-    tiles_t *kernel = wide_kernel(size, l->t.steps);
+    tiles_t *kernel = wide_kernel(l, size);
     if (l->most == 0) {
         l->t.in = l->in + first * l->t.pitch;
         run_tiles(l, kernel, first, size, tiles, size);
@@ -189,6 +205,7 @@ static void wide_layer(layer_t *l) {
 static void first_layer(layer_t *l) {
     const microt_tensor_t *in = &l->op->in[0];
     const int32_t row = (int32_t)first_row(l->op, &l->a), step = 3 * l->a.stride_w, width = l->op->out.w;
+    tiles_t *kernel = wide_kernel(l, 4);
     im2col_t *im2col = step == 3 ? microt_mve_im2col_3x3x3_s1 : microt_mve_im2col_3x3x3_s2;
     int8_t *tile = l->t.tile, *inside = l->patch + 3 * l->a.pad_left;
     microt_mve_set(l->patch, in->zero_point, 3 * row);
@@ -210,7 +227,7 @@ static void first_layer(layer_t *l) {
             }
             l->t.tile = tile;
             im2col(l->patch + ox * step, row, tile, tiles);
-            run_tiles(l, microt_mve_wide4_2, first + ox, 4, tiles, 4);
+            run_tiles(l, kernel, first + ox, 4, tiles, 4);
             ox += 4 * tiles;
         }
     }

@@ -11,6 +11,7 @@
 //
 // Tile: 4 output columns x 2 output rows (a, b), requantised with one multiplier and shift, stored by a scatter of 8
 // bytes (lanes a0, b0, a1, b1, ...). Masked kernels store some of the lanes: odd heights, fewer than 4 columns.
+// Those for ReLU (REQUANTIZE) store all.
 // Widths that tiles do not divide end with a second pass of one tile a row, which overlaps.
 
 #include "assembly.h"
@@ -82,11 +83,11 @@
     .endm
 
 // Sums in q6 (row a) and q7 (row b) -> stored at r5; offsets at \base + \at.
-    .macro FINISH bias, multiplier, shift, zero, base, at, masked
+    .macro FINISH bias, multiplier, shift, zero, base, at, masked, relu
     vadd.i32 q6, q6, \bias
     vadd.i32 q7, q7, \bias
-    REQUANTIZE q6 q4 \multiplier \shift
-    REQUANTIZE q7 q5 \multiplier \shift
+    REQUANTIZE q6 q4 \multiplier \shift \relu
+    REQUANTIZE q7 q5 \multiplier \shift \relu
     vqmovnb.s32 q4, q4
     vqmovnt.s32 q4, q5
     vldrw.u32 q5, [\base, #\at]
@@ -181,7 +182,7 @@
     .endm
 
 // A load serves 4 windows: 2 columns x 2 rows. step: bytes of the plane from a tile to the next.
-    .macro STRIDE_1 name, step, masked
+    .macro STRIDE_1 name, step, masked, relu
     FUNCTION \name
     BEGIN3 \masked
 7:  vldrb.8 q4, [r1], #\step
@@ -198,7 +199,7 @@
     vmladav.s8 r6, q5, q3
     vmov d14, r0, r2
     vmov d15, r4, r6
-    FINISH r8, r10, r12, r9, r11, A_OFFSETS, \masked
+    FINISH r8, r10, r12, r9, r11, A_OFFSETS, \masked, \relu
     add r5, r3
     le lr, 7b
     END3
@@ -218,7 +219,7 @@
     vmov \high, r4, r6
     .endm
 
-    .macro STRIDE_2 name, step, masked
+    .macro STRIDE_2 name, step, masked, relu
     FUNCTION \name
     BEGIN3 \masked
     str r7, [sp, #F_ROWS]
@@ -226,7 +227,7 @@
     add r7, r1
 7:  STRIDE_2_ROW r1, \step, d12, d13
     STRIDE_2_ROW r7, \step, d14, d15
-    FINISH r8, r10, r12, r9, r11, A_OFFSETS, \masked
+    FINISH r8, r10, r12, r9, r11, A_OFFSETS, \masked, \relu
     add r5, r3
     le lr, 7b
     ldr r7, [sp, #F_ROWS]
@@ -234,14 +235,18 @@
     FUNCTION_END \name
     .endm
 
-    STRIDE_1 microt_mve_3x3_s1, 16, 0
-    STRIDE_1 microt_mve_3x3_s1_masked, 16, 1
-    STRIDE_1 microt_mve_3x3_s1_half, 8, 0
-    STRIDE_1 microt_mve_3x3_s1_half_masked, 8, 1
-    STRIDE_2 microt_mve_3x3_s2, 32, 0
-    STRIDE_2 microt_mve_3x3_s2_masked, 32, 1
-    STRIDE_2 microt_mve_3x3_s2_half, 16, 0
-    STRIDE_2 microt_mve_3x3_s2_half_masked, 16, 1
+    STRIDE_1 microt_mve_3x3_s1, 16, 0, 0
+    STRIDE_1 microt_mve_3x3_s1_relu, 16, 0, 1
+    STRIDE_1 microt_mve_3x3_s1_masked, 16, 1, 0
+    STRIDE_1 microt_mve_3x3_s1_half, 8, 0, 0
+    STRIDE_1 microt_mve_3x3_s1_half_relu, 8, 0, 1
+    STRIDE_1 microt_mve_3x3_s1_half_masked, 8, 1, 0
+    STRIDE_2 microt_mve_3x3_s2, 32, 0, 0
+    STRIDE_2 microt_mve_3x3_s2_relu, 32, 0, 1
+    STRIDE_2 microt_mve_3x3_s2_masked, 32, 1, 0
+    STRIDE_2 microt_mve_3x3_s2_half, 16, 0, 0
+    STRIDE_2 microt_mve_3x3_s2_half_relu, 16, 0, 1
+    STRIDE_2 microt_mve_3x3_s2_half_masked, 16, 1, 0
 
 // ---- 5x5, 7x7: eight accumulators take every even register. r1 plane, r3 pitch, r5 out, r7 back to the first block row
 // and on to the next tile, r9 weights, r11 tiles left.
@@ -323,7 +328,7 @@
     vstrb.8 q1, [r9, #\at + 16]
     .endm
 
-    .macro END_PAIRS masked
+    .macro END_PAIRS masked, relu
     vmov d12, r0, r2
     vmov d13, r4, r6
     vmov d14, r8, r10
@@ -331,7 +336,7 @@
     ldrd r0, r2, [sp, #G_BIAS]
     ldrd r4, r6, [sp, #G_BIAS + 8]
     ldr r8, [sp, #G_OUT_TILE]
-    FINISH r0, r2, r4, r6, sp, G_OFFSETS, \masked
+    FINISH r0, r2, r4, r6, sp, G_OFFSETS, \masked, \relu
     add r5, r8
     add r1, r7
     subs r11, #1
@@ -413,7 +418,7 @@
     .endif
     .endm
 
-    .macro PAIRS_1 name, vectors, masked
+    .macro PAIRS_1 name, vectors, masked, relu
     FUNCTION \name
     BEGIN_PAIRS \vectors, 1, \masked
 7:  VECTOR_1 , 0
@@ -422,11 +427,11 @@
     .if \vectors == 4
     VECTOR_1 a, 3
     .endif
-    END_PAIRS \masked
+    END_PAIRS \masked, \relu
     FUNCTION_END \name
     .endm
 
-    .macro PAIRS_2 name, vectors, masked
+    .macro PAIRS_2 name, vectors, masked, relu
     FUNCTION \name
     BEGIN_PAIRS \vectors, 2, \masked
 7:  VECTOR_2 0, \vectors, q0, q1
@@ -436,17 +441,21 @@
     .if \vectors == 4
     VECTOR_2 4, \vectors, q0, q1
     .endif
-    END_PAIRS \masked
+    END_PAIRS \masked, \relu
     FUNCTION_END \name
     .endm
 
-    PAIRS_1 microt_mve_5x5_s1, 3, 0
-    PAIRS_1 microt_mve_5x5_s1_masked, 3, 1
-    PAIRS_2 microt_mve_5x5_s2, 3, 0
-    PAIRS_2 microt_mve_5x5_s2_masked, 3, 1
-    PAIRS_1 microt_mve_7x7_s1, 4, 0
-    PAIRS_1 microt_mve_7x7_s1_masked, 4, 1
-    PAIRS_2 microt_mve_7x7_s2, 4, 0
-    PAIRS_2 microt_mve_7x7_s2_masked, 4, 1
+    PAIRS_1 microt_mve_5x5_s1, 3, 0, 0
+    PAIRS_1 microt_mve_5x5_s1_relu, 3, 0, 1
+    PAIRS_1 microt_mve_5x5_s1_masked, 3, 1, 0
+    PAIRS_2 microt_mve_5x5_s2, 3, 0, 0
+    PAIRS_2 microt_mve_5x5_s2_relu, 3, 0, 1
+    PAIRS_2 microt_mve_5x5_s2_masked, 3, 1, 0
+    PAIRS_1 microt_mve_7x7_s1, 4, 0, 0
+    PAIRS_1 microt_mve_7x7_s1_relu, 4, 0, 1
+    PAIRS_1 microt_mve_7x7_s1_masked, 4, 1, 0
+    PAIRS_2 microt_mve_7x7_s2, 4, 0, 0
+    PAIRS_2 microt_mve_7x7_s2_relu, 4, 0, 1
+    PAIRS_2 microt_mve_7x7_s2_masked, 4, 1, 0
 
 #endif

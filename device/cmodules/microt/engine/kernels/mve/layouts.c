@@ -104,15 +104,25 @@ static const char *check_depthwise(const microt_op_t *op, unsigned layout) {
     return NULL;
 }
 
+// The kernels load records as words. Elsewhere a file's address says nothing about where it will lie.
+#ifdef MICROT_HAVE_MVE
+static bool is_aligned(const microt_op_t *op) {
+    return (((uintptr_t)op->weights | (uintptr_t)op->requant) & 3) == 0;
+}
+#else
+static bool is_aligned(const microt_op_t *op) {
+    (void)op;
+    return true;
+}
+#endif
+
 const char *microt_mve_check(const microt_op_t *op, unsigned layout) {
     if (layout == 0) {
         return NULL;
     }
-#ifdef MICROT_HAVE_MVE
-    if (((uintptr_t)op->weights | (uintptr_t)op->requant) & 3) {
+    if (!is_aligned(op)) {
         return "the file must lie at a multiple of 4 bytes in memory";
     }
-#endif
     if (op->code == MICROT_CONV_2D && layout >= MICROT_MVE_NARROW && layout <= MICROT_MVE_FIRST) {
         return check_conv(op, layout);
     }

@@ -27,17 +27,33 @@ typedef struct _microt_mve_plane_t {
 } microt_mve_plane_t;
 
 typedef void plane_t(microt_mve_plane_t *plane);
-plane_t microt_mve_3x3_s1, microt_mve_3x3_s1_half, microt_mve_3x3_s1_masked, microt_mve_3x3_s1_half_masked,
-    microt_mve_3x3_s2, microt_mve_3x3_s2_half, microt_mve_3x3_s2_masked, microt_mve_3x3_s2_half_masked,
-    microt_mve_5x5_s1, microt_mve_5x5_s1_masked, microt_mve_5x5_s2, microt_mve_5x5_s2_masked,
-    microt_mve_7x7_s1, microt_mve_7x7_s1_masked, microt_mve_7x7_s2, microt_mve_7x7_s2_masked;
+plane_t microt_mve_3x3_s1, microt_mve_3x3_s1_masked, microt_mve_3x3_s1_relu;
+plane_t microt_mve_3x3_s2, microt_mve_3x3_s2_masked, microt_mve_3x3_s2_relu;
+plane_t microt_mve_3x3_s1_half, microt_mve_3x3_s1_half_masked, microt_mve_3x3_s1_half_relu;
+plane_t microt_mve_3x3_s2_half, microt_mve_3x3_s2_half_masked, microt_mve_3x3_s2_half_relu;
+plane_t microt_mve_5x5_s1, microt_mve_5x5_s1_masked, microt_mve_5x5_s1_relu;
+plane_t microt_mve_5x5_s2, microt_mve_5x5_s2_masked, microt_mve_5x5_s2_relu;
+plane_t microt_mve_7x7_s1, microt_mve_7x7_s1_masked, microt_mve_7x7_s1_relu;
+plane_t microt_mve_7x7_s2, microt_mve_7x7_s2_masked, microt_mve_7x7_s2_relu;
 
-// [kernel: 3, 3 half, 5, 7][stride - 1][masked]
-static plane_t *const kernels[4][2][2] = {
-    {{microt_mve_3x3_s1, microt_mve_3x3_s1_masked}, {microt_mve_3x3_s2, microt_mve_3x3_s2_masked}},
-    {{microt_mve_3x3_s1_half, microt_mve_3x3_s1_half_masked}, {microt_mve_3x3_s2_half, microt_mve_3x3_s2_half_masked}},
-    {{microt_mve_5x5_s1, microt_mve_5x5_s1_masked}, {microt_mve_5x5_s2, microt_mve_5x5_s2_masked}},
-    {{microt_mve_7x7_s1, microt_mve_7x7_s1_masked}, {microt_mve_7x7_s2, microt_mve_7x7_s2_masked}},
+// [kernel: 3, 3 half, 5, 7][stride - 1][all lanes, masked, all with ReLU]
+static plane_t *const kernels[4][2][3] = {
+    {
+        {microt_mve_3x3_s1, microt_mve_3x3_s1_masked, microt_mve_3x3_s1_relu},
+        {microt_mve_3x3_s2, microt_mve_3x3_s2_masked, microt_mve_3x3_s2_relu},
+    },
+    {
+        {microt_mve_3x3_s1_half, microt_mve_3x3_s1_half_masked, microt_mve_3x3_s1_half_relu},
+        {microt_mve_3x3_s2_half, microt_mve_3x3_s2_half_masked, microt_mve_3x3_s2_half_relu},
+    },
+    {
+        {microt_mve_5x5_s1, microt_mve_5x5_s1_masked, microt_mve_5x5_s1_relu},
+        {microt_mve_5x5_s2, microt_mve_5x5_s2_masked, microt_mve_5x5_s2_relu},
+    },
+    {
+        {microt_mve_7x7_s1, microt_mve_7x7_s1_masked, microt_mve_7x7_s1_relu},
+        {microt_mve_7x7_s2, microt_mve_7x7_s2_masked, microt_mve_7x7_s2_relu},
+    },
 };
 
 // Where each input pixel of the strip goes. rows input rows of width pixels from padded row first on.
@@ -120,7 +136,8 @@ void microt_mve_planes(const microt_op_t *op, const microt_window_args_t *a, con
             p.offsets[2 * i] = (uint16_t)(column * channels);
             p.offsets[2 * i + 1] = (uint16_t)((width + column) * channels);
         }
-        kernels[row][stride - 1][p.last_mask != 0xFFFF](&p);
+        const int32_t way = p.last_mask != 0xFFFF ? 1 : op->out.zero_point == -128 ? 2 : 0;
+        kernels[row][stride - 1][way](&p);
     }
 }
 

@@ -22,10 +22,10 @@
     .equ A_OFFSETS, 48  // u32[4]: from the first pixel of the output tile to each of its pixels
 
 // 4 pixels of one channel in \sum -> \t, with the next record.
-    .macro CHANNEL sum t
+    .macro CHANNEL sum t relu
     ldm r7!, {r0, r2, r4}
     vadd.i32 \sum, \sum, r0
-    REQUANTIZE \sum \t r2 r4
+    REQUANTIZE \sum \t r2 r4 \relu
     .endm
 
 // 4 channels x 4 pixels, i32 -> i16 in q6 {0, 2} and q7 {1, 3}: adds the zero point, narrows, stores 4 channels of
@@ -42,7 +42,7 @@
 
 // ---- NARROW: cin <= 16, four pixels stay in q0-q3; 60 instructions for 16 outputs ----
 
-    .macro NARROW_CHANNEL half dst
+    .macro NARROW_CHANNEL half dst relu
     vldrb.8 q4, [r3], #16
     vmladav.s8 r0, q0, q4
     vmladav.s8 r2, q1, q4
@@ -50,12 +50,13 @@
     vmladav.s8 r6, q3, q4
     vmov d10, r0, r2
     vmov d11, r4, r6
-    CHANNEL q5 q4
+    CHANNEL q5 q4 \relu
     vqmovn\half\().s32 \dst, q4
     .endm
 
-// void microt_mve_narrow(const microt_mve_tiles_t *)
-    FUNCTION microt_mve_narrow
+// void microt_mve_narrow(const microt_mve_tiles_t *), microt_mve_narrow_relu
+    .macro NARROW name relu
+    FUNCTION \name
     push {r4-r12, lr}
     vpush {d8-d15}
     mov r11, r0
@@ -80,10 +81,10 @@
     ldrd r3, r7, [r11, #A_WEIGHTS - A_OFFSETS]
     ldr lr, [r11, #A_GROUPS - A_OFFSETS]
     dls lr, lr
-2:  NARROW_CHANNEL b q6
-    NARROW_CHANNEL b q7
-    NARROW_CHANNEL t q6
-    NARROW_CHANNEL t q7
+2:  NARROW_CHANNEL b q6 \relu
+    NARROW_CHANNEL b q7 \relu
+    NARROW_CHANNEL t q6 \relu
+    NARROW_CHANNEL t q7 \relu
     STORE r5 q4 r11
     le lr, 2b
     add r9, r12
@@ -91,7 +92,11 @@
     bne 1b
     vpop {d8-d15}
     pop {r4-r12, pc}
-    FUNCTION_END microt_mve_narrow
+    FUNCTION_END \name
+    .endm
+
+    NARROW microt_mve_narrow 0
+    NARROW microt_mve_narrow_relu 1
 
 // ---- WIDE: pixels x 2 channels, 16 inputs a step: 14 instructions for 128 products with 4 pixels, 11 for 96 with 3.
 // Eight accumulators take all even registers, lr too, so loops are SUBS and BNE around 4 steps entered part-way. The
@@ -148,14 +153,14 @@
     vstrb.8 q2, [r1, #-16]
     .endm
 
-    .macro PAIR px half
+    .macro PAIR px half relu
     vmov d0, r0, r2
     .if \px == 4
     vmov d1, r4, r6
     .else
     vmov d1, r4, r4     // lane 3 repeats pixel 2: stored twice to the same place
     .endif
-    CHANNEL q0 q1
+    CHANNEL q0 q1 \relu
     vqmovn\half\().s32 q6, q1
     vmov d0, r8, r10
     .if \px == 4
@@ -163,7 +168,7 @@
     .else
     vmov d1, r12, r12
     .endif
-    CHANNEL q0 q1
+    CHANNEL q0 q1 \relu
     vqmovn\half\().s32 q7, q1
     .endm
 
@@ -180,26 +185,26 @@
     .equ F_SIZE, 56
 
 // One pair of channels: its sums, then PAIR.
-    .macro SUMS px entry half
+    .macro SUMS px entry half relu
     ldr r11, [sp, #\entry]
     ldrd r1, r5, [sp, #F_TILE]
     STEP\px
     bx r11
     .balign 4
-.Lloop\px\half:
+.Lloop\px\half\relu:
     STEP\px a
     STEP\px a
     STEP\px a
     STEP\px a
     subs r5, #1
-    bne .Lloop\px\half
-.Ldone\px\half:
-    PAIR \px \half
+    bne .Lloop\px\half\relu
+.Ldone\px\half\relu:
+    PAIR \px \half \relu
     .endm
 
-// void microt_mve_wide4(const microt_mve_tiles_t *), microt_mve_wide3
-    .macro WIDE px
-    FUNCTION microt_mve_wide\px
+// void microt_mve_wide4(const microt_mve_tiles_t *), microt_mve_wide3; ..._relu
+    .macro WIDE name px relu
+    FUNCTION \name
     push {r4-r12, lr}
     vpush {d8-d15}
     sub sp, #F_SIZE
@@ -222,12 +227,12 @@
     mov r4, #44
     .endif
     mul r2, r2, r4
-    adr.w r4, .Lloop\px\()b
-    adr.w r6, .Lloop\px\()t
+    adr.w r4, .Lloop\px\()b\relu
+    adr.w r6, .Lloop\px\()t\relu
     cmp r1, #0
     bne 1f
-    adr.w r4, .Ldone\px\()b
-    adr.w r6, .Ldone\px\()t
+    adr.w r4, .Ldone\px\()b\relu
+    adr.w r6, .Ldone\px\()t\relu
 1:  add r4, r2
     add r6, r2
     orr r4, #1
@@ -265,8 +270,8 @@
     add r3, r9, r3, lsl #2
     str r3, [sp, #F_END]
     ldrd r3, r7, [r7, #A_WEIGHTS]
-5:  SUMS \px, F_ENTRY, b
-    SUMS \px, (F_ENTRY + 4), t
+5:  SUMS \px, F_ENTRY, b, \relu
+    SUMS \px, (F_ENTRY + 4), t, \relu
     ldrd r0, r2, [sp, #F_ZERO]
     add r1, sp, #F_OFFSETS
     STORE r0 q0 r1
@@ -288,11 +293,13 @@
     add sp, #F_SIZE
     vpop {d8-d15}
     pop {r4-r12, pc}
-    FUNCTION_END microt_mve_wide\px
+    FUNCTION_END \name
     .endm
 
-    WIDE 4
-    WIDE 3
+    WIDE microt_mve_wide4, 4, 0
+    WIDE microt_mve_wide4_relu, 4, 1
+    WIDE microt_mve_wide3, 3, 0
+    WIDE microt_mve_wide3_relu, 3, 1
 
 // The same for 4 pixels and 2 to 4 steps, without loops: tiles are aligned, so word loads reach all of them from r1.
     .macro STEP_AT a at
@@ -312,7 +319,7 @@
     vmladav\a\().s8 r14, q3, q5
     .endm
 
-    .macro FEW_STEPS steps half
+    .macro FEW_STEPS steps half relu
     STEP_AT , 0
     STEP_AT a, 64
     .if \steps > 2
@@ -321,7 +328,7 @@
     .if \steps > 3
     STEP_AT a, 192
     .endif
-    PAIR 4 \half
+    PAIR 4 \half \relu
     .endm
 
     .equ G_ARGS, 0
@@ -330,9 +337,9 @@
     .equ G_END, 12
     .equ G_SIZE, 16
 
-// void microt_mve_wide4_2(const microt_mve_tiles_t *), ..._3, ..._4
-    .macro WIDE_FEW steps
-    FUNCTION microt_mve_wide4_\steps
+// void microt_mve_wide4_2(const microt_mve_tiles_t *), ..._3, ..._4; ..._relu
+    .macro WIDE_FEW name steps relu
+    FUNCTION \name
     push {r4-r12, lr}
     vpush {d8-d15}
     sub sp, #G_SIZE
@@ -363,8 +370,8 @@
     add r3, r9, r3, lsl #2
     str r3, [sp, #G_END]
     ldrd r3, r7, [r7, #A_WEIGHTS]
-4:  FEW_STEPS \steps b
-    FEW_STEPS \steps t
+4:  FEW_STEPS \steps b \relu
+    FEW_STEPS \steps t \relu
     STORE r5 q0 r11
     ldr r2, [sp, #G_END]
     cmp r9, r2
@@ -380,11 +387,14 @@
     add sp, #G_SIZE
     vpop {d8-d15}
     pop {r4-r12, pc}
-    FUNCTION_END microt_mve_wide4_\steps
+    FUNCTION_END \name
     .endm
 
-    WIDE_FEW 2
-    WIDE_FEW 3
-    WIDE_FEW 4
+    WIDE_FEW microt_mve_wide4_2, 2, 0
+    WIDE_FEW microt_mve_wide4_2_relu, 2, 1
+    WIDE_FEW microt_mve_wide4_3, 3, 0
+    WIDE_FEW microt_mve_wide4_3_relu, 3, 1
+    WIDE_FEW microt_mve_wide4_4, 4, 0
+    WIDE_FEW microt_mve_wide4_4_relu, 4, 1
 
 #endif

@@ -85,9 +85,13 @@ typedef struct _microt_strip_t {
     int32_t reach; // padded input rows under them
     int32_t cell; // bytes of a column of a block row: 4 (quads, 3x3) or 2 (pairs, 5x5 and 7x7)
     int32_t pitch; // bytes between block rows
-    int32_t plane; // bytes
+    int32_t plane; // bytes; both are cut to a value above PLANE_BYTES
     int32_t table; // bytes: u16 per input pixel
 } microt_strip_t;
+
+static inline int32_t strip_bytes(int64_t n) {
+    return n > 2 * PLANE_BYTES ? 2 * PLANE_BYTES : (int32_t)microt_round_16((uint32_t)n);
+}
 
 static inline microt_strip_t strip_of(const microt_op_t *op, const microt_window_args_t *a, int32_t rows) {
     microt_strip_t s = {.rows = rows, .cell = a->kernel_h == 3 ? 4 : 2};
@@ -96,9 +100,9 @@ static inline microt_strip_t strip_of(const microt_op_t *op, const microt_window
     s.reach = (rows - 1 + (rows & 1)) * a->stride_h + a->kernel_h;
     // A block row before the first (quads are stored twice), one more than the rows fill, and what loads of the last
     // tile read beyond.
-    s.plane = (int32_t)microt_round_16((uint32_t)((s.reach / 2 + 3) * s.pitch + 64));
+    s.plane = strip_bytes((int64_t)(s.reach / 2 + 3) * s.pitch + 64);
     // The last vector of the table is stored whole.
-    s.table = (int32_t)microt_round_16((uint32_t)(2 * microt_min(op->in[0].h, s.reach) * op->in[0].w + 16));
+    s.table = strip_bytes((int64_t)2 * microt_min(op->in[0].h, s.reach) * op->in[0].w + 16);
     return s;
 }
 
