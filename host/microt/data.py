@@ -96,6 +96,16 @@ def load(source: str | Path, size: int | None = None) -> Dataset:
     return _load_npz(path, size)
 
 
+def read_pictures(folder: str | Path, size: int) -> np.ndarray:
+    """All pictures anywhere below a folder, no labels: (N, size, size, 3) uint8, sorted by path.
+
+    ValueError names the folder that holds none, or the file that cannot be read.
+    """
+    folder = Path(folder)
+    files = sorted(f for f in folder.rglob("*") if f.suffix.lower() in SUFFIXES and f.is_file())
+    return _stack((_open(f, str(f)) for f in files), size, str(folder))
+
+
 def resize(picture: np.ndarray | Image.Image, size: int) -> np.ndarray:
     """Centre crop to a square and scale, bilinear with antialiasing: (size, size, 3) uint8."""
     image = Image.fromarray(picture) if isinstance(picture, np.ndarray) else picture

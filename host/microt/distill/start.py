@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: MIT
-"""A quantised `.tflite` classifier as the start of a Keras backbone: its weights, dequantised.
+"""A quantised `.tflite` network as the start of a Keras backbone: its weights, dequantised.
 
-Value = (q - zero point) * scale, per tensor or per output channel. Convolutions are matched in
-the order of execution, so the file must hold the same sequence of layers as the Keras model.
+Value = (q - zero point) * scale, per tensor or per output channel. A classifier's convolutions are matched in
+the order of execution, so the file must hold the same sequence of layers as the Keras model; of a
+backbone with two exits (`read_backbone`) the graph tells which layers are the first exit's own.
 """
 
 from __future__ import annotations
@@ -13,6 +14,8 @@ import keras
 import numpy as np
 import tflite
 from keras import layers
+
+from microt.zoo.mobilenet_v1 import BLOCKS, mobilenet_v1
 
 
 def convolutions(path: str | Path) -> list[tuple[str, np.ndarray, np.ndarray]]:
@@ -61,6 +64,64 @@ def load_start(model: keras.Model, path: str | Path) -> list[str]:
             )
         layer.set_weights([kernel, bias])
     return [layer.name for layer in targets]
+
+
+def read_backbone(path: str | Path) -> keras.Model:
+    """A MobileNetV1 with two exits as `microt distill` writes it, float: a `.keras` file or an int8 `.tflite`.
+
+    ValueError says what about the file is not such a backbone.
+    """
+    path = Path(path)
+    if path.suffix == ".keras":
+        model = keras.models.load_model(path)
+        if model.name != "mobilenet_v1" or len(model.outputs) != 2:
+            raise ValueError(f"{path}: expected a mobilenet_v1 of two exits, got {model.name}")
+        return model
+    if path.suffix != ".tflite":
+        raise ValueError(f"{path}: expected a .keras or .tflite backbone")
+    source = tflite.Model.GetRootAs(path.read_bytes(), 0)
+    graph = source.Subgraphs(0)
+    needs = [_needed(graph, int(output)) for output in graph.OutputsAsNumpy()]
+    if len(needs) != 2:
+        raise ValueError(f"{path}: expected a backbone of two exits, got {len(needs)}")
+    found = dict(zip(_convolution_places(source, graph), convolutions(path), strict=True))
+    trunks = [[op for op in found if op in need] for need in needs]
+    last = max((0, 1), key=lambda e: len(trunks[e]))
+    trunk = trunks[last]
+    branch = [op for op in trunks[1 - last] if op not in trunk]
+    before = [op for op in trunks[1 - last] if op in trunk]
+    if len(trunk) != 2 * len(BLOCKS) + 1 or len(before) % 2 == 0 or len(branch) not in (0, 2):
+        raise ValueError(
+            f"{path}: expected a MobileNetV1 whose first exit has a branch of two convolutions or none, "
+            f"got {len(trunk)} convolutions to the last exit, {len(before)} shared and {len(branch)} beside them"
+        )
+    model = mobilenet_v1(
+        found[trunk[-1]][1].shape[-1] / BLOCKS[-1][0],
+        int(graph.Tensors(graph.Inputs(0)).Shape(1)),
+        exit_block=len(before) // 2,
+        adapter=found[branch[1]][1].shape[-1] if branch else 0,
+    )
+    names = ["conv0"] + [f"{kind}{n}" for n in range(1, len(BLOCKS) + 1) for kind in ("dw", "pw")]
+    for name, op in zip(names + ["adapter_dw", "adapter_pw"], trunk + branch, strict=False):
+        model.get_layer(name).set_weights(found[op][1:])
+    return model
+
+
+def _convolution_places(model, graph) -> list[int]:
+    kinds = (tflite.BuiltinOperator.CONV_2D, tflite.BuiltinOperator.DEPTHWISE_CONV_2D)
+    places = range(graph.OperatorsLength())
+    return [i for i in places if _builtin_code(model.OperatorCodes(graph.Operators(i).OpcodeIndex())) in kinds]
+
+
+def _needed(graph, tensor: int) -> set[int]:
+    """The operators that a tensor needs."""
+    wanted, found = {tensor}, set()
+    for number in reversed(range(graph.OperatorsLength())):  # operators stand in order of execution
+        op = graph.Operators(number)
+        if wanted & {int(t) for t in op.OutputsAsNumpy()}:
+            wanted |= {int(t) for t in op.InputsAsNumpy()}
+            found.add(number)
+    return found
 
 
 def _builtin_code(code) -> int:

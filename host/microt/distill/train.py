@@ -9,6 +9,7 @@ forgetting. All embedding losses are 1 - cosine on square-rooted features.
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import json
 import math
 import time
@@ -38,7 +39,8 @@ def run(recipe_path: str | Path, out_dir: str | Path, log: Callable[[str], None]
 
     Writes into out_dir: model.keras (batch normalisation folded), start.keras (the untouched
     network), history.json, curves.png, backbone.tflite, backbone_features.npz, backbone.mtb,
-    card.md, and the teacher's embeddings (reused by a later run).
+    card.md, and the teacher's embeddings (reused by a later run). A run that was cut short goes on
+    where it was, see `train`.
     """
     recipe, out = load_recipe(recipe_path), Path(out_dir)
     out.mkdir(parents=True, exist_ok=True)
@@ -48,7 +50,7 @@ def run(recipe_path: str | Path, out_dir: str | Path, log: Callable[[str], None]
     if recipe.teacher is not None:
         teacher = TfliteTeacher(recipe.teacher.tflite, recipe.teacher.tensor)
         targets = cached_embeddings(teacher, data.x, out, log)
-    model, history, start = train(recipe, data, targets, log)
+    model, history, start = train(recipe, data, targets, log, checkpoint=out / "checkpoint.npz")
     start.save(out / "start.keras")
     model.save(out / "model.keras")
     recorded = {"recipe": recipe.path.name, "train": dataclasses.asdict(recipe.train)}
@@ -59,15 +61,25 @@ def run(recipe_path: str | Path, out_dir: str | Path, log: Callable[[str], None]
 
 def finish(recipe: Recipe, out: Path, log: Callable[[str], None] = print) -> dict[str, Path]:
     """From the trained model.keras in `out` to the int8, features and compiled files, and a card."""
+    model = keras.models.load_model(out / "model.keras")
+    paths, similarity = convert(recipe, model, _training_pictures(recipe, recipe.backbone.resolution), out, log)
+    paths["card"] = out / "card.md"
+    paths["card"].write_text(_card(recipe, model, paths, similarity))
+    return paths
+
+
+def convert(
+    recipe: Recipe, model: keras.Model, data: Dataset, out: Path, log: Callable[[str], None] = print
+) -> tuple[dict[str, Path], list[float]]:
+    """Write the int8, features and compiled files of a folded network; data: labelled, at its resolution.
+
+    Returns their paths and the cosines of int8 to float embeddings, one an exit.
+    """
     paths = {
         "tflite": out / "backbone.tflite",
         "features": out / "backbone_features.npz",
         "mtb": out / "backbone.mtb",
-        "card": out / "card.md",
     }
-    model = keras.models.load_model(out / "model.keras")
-    size = recipe.backbone.resolution
-    data = _training_pictures(recipe, size)
     rng = np.random.default_rng(recipe.train.seed)
     rows = rng.permutation(len(data))
     calibration = data.x[rows[: recipe.quantize.pictures]]
@@ -96,8 +108,7 @@ def finish(recipe: Recipe, out: Path, log: Callable[[str], None] = print) -> dic
     compiled = compile_tflite(content, features=paths["features"], pixels=True)
     compiled.write(paths["mtb"])
     log(f"compiled: {len(compiled.data)} bytes")
-    paths["card"].write_text(_card(recipe, model, paths, similarity))
-    return paths
+    return paths, similarity
 
 
 def train(
@@ -105,9 +116,15 @@ def train(
     data: Dataset,
     targets: np.ndarray | None,
     log: Callable[[str], None] = print,
+    *,
+    start: keras.Model | None = None,
+    checkpoint: Path | None = None,
 ) -> tuple[keras.Model, list[dict], keras.Model]:
     """Train on `data`; targets: (N, dim) teacher embeddings or None.
 
+    start: a folded backbone to go on from, adapter and all; None: what the recipe names, with a
+    new adapter. checkpoint: a file that keeps the state of training, written every minute; a
+    training of the same recipe and data goes on from it, and it is removed at the end.
     Returns the folded network, the history (mean losses over stretches of steps) and the start.
     """
     settings = recipe.train
@@ -117,28 +134,36 @@ def train(
         raise ValueError(f"{data.name}: {len(data)} pictures do not fill a batch of "
                          f"{settings.batch}")  # fmt: skip
     steps = settings.epochs * batches
-    trainer = Trainer(recipe, data, targets, steps)
+    trainer = Trainer(recipe, data, targets, steps, start)
     order = np.random.default_rng(settings.seed)
-    history, losses, began = [], [], time.monotonic()
+    kept = Checkpoint(checkpoint, trainer, steps, log) if checkpoint else None
+    done, history = kept.restore() if kept else (0, [])
+    losses, began = [], time.monotonic()
     said, stretch = began, max(min(50, steps // 20), 1)
     step = 0
     for epoch in range(settings.epochs):
         permutation = order.permutation(len(data))[: batches * settings.batch]
         for rows in permutation.reshape(batches, settings.batch):
-            losses.append(trainer.step(step, rows))
             step += 1
+            if step <= done:
+                continue
+            losses.append(trainer.step(step - 1, rows))
             if step % stretch == 0 or step == steps:
                 mean = {k: float(np.mean([one[k] for one in losses])) for k in losses[0]}
                 history.append({"step": step} | mean)
                 losses = []
             if history and (time.monotonic() - said > 10 or step == steps):
                 said = time.monotonic()
-                left = (said - began) / step * (steps - step)
+                left = (said - began) / (step - done) * (steps - step)
                 terms = ", ".join(f"{k} {v:.4f}" for k, v in history[-1].items() if k != "step")
                 log(f"epoch {epoch + 1}/{settings.epochs}, step {step}/{steps}: {terms}; "
                     f"{left:.0f} s left")  # fmt: skip
+            if kept and not losses:
+                kept.keep(step, history)
     if not all(math.isfinite(v) for entry in history for v in entry.values()):
         raise RuntimeError("the training diverged: a loss is not finite; lower the rates")
+    if kept:
+        kept.remove()
     return fold(trainer.model), history, trainer.start
 
 
@@ -166,24 +191,63 @@ def _card(recipe: Recipe, model: keras.Model, paths: dict[str, Path], similarity
     return "\n".join(lines) + "\n"
 
 
+class Checkpoint:
+    """The state of a training in a `.npz` file: weights, optimizers, step and history."""
+
+    def __init__(self, path: Path, trainer: Trainer, steps: int, log: Callable[[str], None], every: float = 60.0):
+        """every: seconds between two writes."""
+        self.path, self.trainer, self.log, self.every = Path(path), trainer, log, every
+        settings = dataclasses.asdict(trainer.recipe) | {"path": None}
+        digest = hashlib.sha256(repr((settings, steps, len(trainer.data))).encode())
+        digest.update(np.ascontiguousarray(trainer.data.x[:: max(len(trainer.data) // 64, 1)]).data)
+        self.identity = digest.hexdigest()
+        self.written = time.monotonic()
+
+    def restore(self) -> tuple[int, list[dict]]:
+        """(steps done, history); (0, []) when there is no checkpoint of this training."""
+        if not self.path.exists():
+            return 0, []
+        with np.load(self.path, allow_pickle=False) as state:
+            if str(state["identity"]) != self.identity:
+                self.log(f"{self.path.name}: of another training, starting anew")
+                return 0, []
+            for i, variable in enumerate(self.trainer.variables()):
+                variable.assign(state[f"variable{i}"])
+            done, history = int(state["step"]), json.loads(str(state["history"]))
+        self.log(f"{self.path.name}: going on after step {done}")
+        return done, history
+
+    def keep(self, step: int, history: list[dict]) -> None:
+        """Write the state, if the last time was long enough ago; a power cut leaves the old or the new."""
+        if time.monotonic() - self.written < self.every:
+            return
+        arrays = {f"variable{i}": np.asarray(v) for i, v in enumerate(self.trainer.variables())}
+        unfinished = self.path.with_name(f"{self.path.stem}.part.npz")
+        np.savez(unfinished, identity=self.identity, step=step, history=json.dumps(history), **arrays)
+        unfinished.replace(self.path)
+        self.written = time.monotonic()
+
+    def remove(self) -> None:
+        """Of no use once the training has ended."""
+        self.path.unlink(missing_ok=True)
+
+
 class Trainer:
     """The networks, the losses and the two optimizers; one call of `step` is one batch."""
 
-    def __init__(self, recipe: Recipe, data: Dataset, targets: np.ndarray | None, steps: int):
+    def __init__(
+        self,
+        recipe: Recipe,
+        data: Dataset,
+        targets: np.ndarray | None,
+        steps: int,
+        start: keras.Model | None = None,
+    ):
+        """start: see `train`."""
         backbone, settings = recipe.backbone, recipe.train
         self.recipe, self.data, self.steps = recipe, data, steps
-        shape = {
-            "width": backbone.width,
-            "resolution": backbone.resolution,
-            "exit_block": backbone.exit_block,
-        }
-        self.start = mobilenet_v1(**shape, adapter=0)
-        load_start(self.start, recipe.start.tflite)
+        self.start, self.model = _fresh(recipe) if start is None else (start, _copy(start))
         self.start.trainable = False
-        self.model = mobilenet_v1(**shape, adapter=backbone.adapter, normalise=True)
-        for layer in self.start.layers:
-            if layer.weights:
-                self.model.get_layer(layer.name).set_weights(layer.get_weights())
         # the stem is frozen, so start and student share it; each has a tail of its own
         cut = f"block{backbone.frozen_blocks}"
         self.stem = keras.Model(self.start.input, self.start.get_layer(cut).output)
@@ -194,7 +258,7 @@ class Trainer:
             [self.model.get_layer(part).output, self.model.outputs[1]],
         )
         self.own_mean = tf.constant(self._own_mean())
-        pretrained = [layer for layer in self.tail.layers if not layer.name.startswith("adapter")]
+        pretrained = [layer for layer in self.tail.layers if start is not None or not _is_adapter(layer)]
         self.old = [w for layer in pretrained for w in layer.trainable_variables]
         self.targets, self.projections = None, {}
         dims = [o.shape[-1] for o in self.tail.outputs]
@@ -212,8 +276,7 @@ class Trainer:
             directions -= directions.mean(axis=0)
             directions /= np.linalg.norm(directions, axis=1, keepdims=True)
             self.targets = directions.astype(np.float32)
-        self.new = [w for layer in self.tail.layers if layer.name.startswith("adapter")
-                    for w in layer.trainable_variables]  # fmt: skip
+        self.new = [w for layer in self.tail.layers if layer not in pretrained for w in layer.trainable_variables]
         self.new += [w for layer in self.projections.values() for w in layer.trainable_variables]
         self.old_optimizer = keras.optimizers.Adam(self._schedule(settings.rate))
         self.new_optimizer = keras.optimizers.AdamW(
@@ -222,6 +285,11 @@ class Trainer:
         self.old_optimizer.build(self.old)
         self.new_optimizer.build(self.new)
         self._graph = tf.function(self._step, reduce_retracing=True)
+
+    def variables(self) -> list:
+        """Everything that training changes, in a fixed order."""
+        found = [*self.model.variables, *self.old_optimizer.variables, *self.new_optimizer.variables]
+        return found + [w for layer in self.projections.values() for w in layer.variables]
 
     def step(self, number: int, rows: np.ndarray) -> dict[str, float]:
         """One batch: indexes (batch,) into the data; returns the unweighted loss terms."""
@@ -289,6 +357,29 @@ class Trainer:
             x = tf.image.resize(x, (size, size)) / 128.0 - 1.0
             found.append(root(network(x, training=False)))
         return np.concatenate(found).mean(axis=0)
+
+
+def _fresh(recipe: Recipe) -> tuple[keras.Model, keras.Model]:
+    """(the recipe's start, without an adapter; the network to train, with a new one)."""
+    backbone = recipe.backbone
+    shape = {"width": backbone.width, "resolution": backbone.resolution, "exit_block": backbone.exit_block}
+    start = mobilenet_v1(**shape, adapter=0)
+    load_start(start, recipe.start.tflite)
+    model = mobilenet_v1(**shape, adapter=backbone.adapter, normalise=True)
+    for layer in start.layers:
+        if layer.weights:
+            model.get_layer(layer.name).set_weights(layer.get_weights())
+    return start, model
+
+
+def _copy(model: keras.Model) -> keras.Model:
+    copy = keras.models.clone_model(model)
+    copy.set_weights(model.get_weights())
+    return copy
+
+
+def _is_adapter(layer) -> bool:
+    return layer.name.startswith("adapter")
 
 
 def draw_curves(history: list[dict], path: str | Path) -> None:
