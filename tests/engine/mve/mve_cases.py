@@ -17,14 +17,54 @@ def make(operator: str, count: int, seed: int) -> list[machine.Case]:
     return [MAKERS[operator](rng, i) for i in range(count)]
 
 
-def depthwise_in(layout: int, count: int, seed: int) -> list[machine.Case]:
-    """Depthwise layers, laid out so wherever that fits."""
+def depthwise_in(layout: int, count: int, seed: int, *, in_place: bool = False) -> list[machine.Case]:
+    """Depthwise layers, laid out so wherever that fits; in_place: overwriting their input wherever they may."""
     rng = np.random.default_rng([seed, layout])
-    machine.preferred_depthwise = layout
+    machine.preferred_depthwise, machine.depthwise_in_place = layout, in_place
     try:
         return [MAKERS["depthwise"](rng, i) for i in range(count)]
     finally:
-        machine.preferred_depthwise = None
+        machine.preferred_depthwise, machine.depthwise_in_place = None, False
+
+
+def large_planes(count: int, seed: int) -> list:
+    """(window, case) of depthwise layers most of whose planes are cut into strips."""
+    rng = np.random.default_rng([seed, 1])
+    made = []
+    for i in range(count):
+        k, stride, channels = int(rng.choice([3, 5, 7])), int(rng.choice([1, 2])), int(rng.integers(1, 5))
+        h, w = rng.integers(50, 100, 2).tolist()
+        window = shared.window(rng, (h, w, channels), channels, (k, k), (stride, stride))
+        q = shared.requant(rng, channels, k * k)
+        weights, x = shared.values(rng, k, k, channels), shared.values(rng, h, w, channels)
+        clamp, at_end = shared.clamp(rng, q.zero_out), shared.at_end(rng)
+        name = f"large plane {i} {window}"
+        made.append((window, machine.depthwise_case(name, window, weights, q, x, clamp, at_end=at_end)))
+    return made
+
+
+def at_limits(seed: int) -> list[machine.Case]:
+    """Depthwise layers at the ends of what the layouts take, the layout in the name."""
+    rng = np.random.default_rng([seed, 2])
+    made = []
+    for layout, kernel, h, w, channels in (
+        (layouts.PLANES, 3, 8, 12, 4369),  # gather offsets of 16 bits
+        (layouts.BLOCKS, 3, 8, 12, 4370),
+        (layouts.PLANES, 3, 8, 350, 2),
+        (layouts.BLOCKS, 3, 3, 320, 210),  # a row of descriptors for each class
+        (layouts.PLAIN, 3, 3, 1100, 3),
+        (layouts.PLAIN, 9, 12, 12, 5),  # taps
+        (layouts.PLAIN, 7, 9, 9, 4),  # a weight of -128; PLANES takes it, so a stride of 3
+    ):
+        k, stride = (kernel, kernel), (3, 3) if (layout, kernel) == (layouts.PLAIN, 7) else (1, 1)
+        window = shared.window(rng, (h, w, channels), channels, k, stride, pads=(kernel // 2,) * 4)
+        q = shared.requant(rng, channels, kernel * kernel, friendly=True)
+        weights = rng.integers(-127, 128, (*k, channels), dtype=np.int8)
+        if kernel == 7:
+            weights[0, 0, 0] = -128
+        x = shared.values(rng, h, w, channels)
+        made.append(machine.depthwise_case(f"{layout} {window}", window, weights, q, x))
+    return made
 
 
 # ---- requantisation

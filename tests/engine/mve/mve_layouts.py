@@ -23,9 +23,10 @@ BLOCKS = 36
 
 FILL_BYTES = 2048
 FIRST_TILE = 128
-PLANE_BYTES = 8192
+PLANE_BYTES = 12288
 BLOCK_TAPS = 64
 BLOCK_CLASSES = 32
+BLOCK_BYTES = 16384
 ADD_TABLES = 2048
 ADD_TABLES_PAY = 256
 
@@ -175,10 +176,10 @@ def _strip(window, rows: int) -> tuple[int, int]:
 def _plane_rows(window) -> int:
     """Output rows of a strip; 0 when not even two fit."""
     height = window.outputs[0]
-    rows, strips = height, 2
+    rows, parts = height, 2
     while sum(_strip(window, rows)) > PLANE_BYTES:
-        rows = (-(-height // strips) + 1) & ~1
-        strips += 1
+        rows = (-(-height // parts) + 1) & ~1
+        parts += 1
         if rows == 2 and sum(_strip(window, rows)) > PLANE_BYTES:
             return 0
     return rows
@@ -209,6 +210,17 @@ def depthwise_scratch(window, layout: int) -> int:
     return 0
 
 
+def strips(window) -> int:
+    """Into how many strips PLANES cuts a layer."""
+    return -(-window.outputs[0] // _plane_rows(window))
+
+
+def in_place(window, layout: int) -> bool:
+    """Whether the output of a depthwise convolution may overwrite its input, from the same offset on."""
+    (h, w, _), (rows, columns, _) = window.inputs, window.outputs
+    return layout == PLANES and _plane_rows(window) == rows and rows * columns <= h * w
+
+
 def _fits_planes(window) -> bool:
     k, s, channels = window.kernel[0], window.stride[0], window.inputs[2]
     return (
@@ -225,8 +237,12 @@ def _fits_planes(window) -> bool:
 
 
 def _fits_blocks(window, weights: np.ndarray) -> bool:
-    classes = len(_classes(window, 0)) * len(_classes(window, 1))
-    return window.kernel[0] * window.kernel[1] <= BLOCK_TAPS and classes <= BLOCK_CLASSES and bool(weights.min() > -128)
+    return (
+        window.kernel[0] * window.kernel[1] <= BLOCK_TAPS
+        and len(_classes(window, 0)) * len(_classes(window, 1)) <= BLOCK_CLASSES
+        and depthwise_scratch(window, BLOCKS) <= BLOCK_BYTES
+        and bool(weights.min() > -128)
+    )
 
 
 def _planes_cost(window) -> int:
@@ -238,10 +254,9 @@ def _planes_cost(window) -> int:
     else:
         tile = {(5, 1): 70, (5, 2): 72, (7, 1): 85, (7, 2): 86}[k, stride]
     calls = 2 if columns > 6 and columns % 4 else 1
-    strips = -(-rows // _plane_rows(window))
     move = h * w * (10 if k == 3 else 8) // 16
     kernel = calls * -(-rows // 2) * 12 + -(-rows // 2) * -(-columns // 4) * tile
-    return channels * (strips * 35 + move + kernel)
+    return channels * (strips(window) * 35 + move + kernel)
 
 
 def _blocks_cost(window) -> int:

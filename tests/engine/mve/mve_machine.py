@@ -79,6 +79,7 @@ def conv_case(name, window, weights, requant, x, clamp=(-128, 127), **options) -
 
 
 preferred_depthwise: int | None = None  # layout of depthwise layers that fit it
+depthwise_in_place = False  # whether depthwise layers overwrite their input where they can
 
 
 def depthwise_case(name, window, weights, requant, x, clamp=(-128, 127), layout=None, **options) -> Case:
@@ -86,6 +87,8 @@ def depthwise_case(name, window, weights, requant, x, clamp=(-128, 127), layout=
     if layout is None and preferred_depthwise in layouts.depthwise_layouts(window, weights):
         layout = preferred_depthwise
     laid = layouts.lay_out_depthwise(window, weights, requant, layout)
+    if depthwise_in_place and layouts.in_place(window, laid.layout):
+        options.update(in_place=1, at_end=0)
     args = base.conv_args(window, clamp, window.outputs[2] // window.inputs[2])
     zeros = [requant.zero_in, requant.zero_out]
     return Case(name, base.DEPTHWISE, laid, args, [x], zeros, out, out.size * weights[..., 0].size, **options)

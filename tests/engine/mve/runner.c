@@ -196,6 +196,9 @@ static const char *run(const case_t *c) {
         if (refused != NULL) {
             return refused;
         }
+        if (c->code == MICROT_DEPTHWISE_CONV_2D && c->in_place != 0 && !microt_mve_in_place(&op, c->layout)) {
+            return "may not overwrite its input";
+        }
         if (microt_mve_scratch(&op, c->layout) != c->scratch) {
             return "needs other scratch than the host counted";
         }

@@ -36,6 +36,12 @@ def test_depthwise_in_every_layout_that_fits(layout, tmp_path):
     assert machine.run(made, tmp_path) == []
 
 
+def test_depthwise_in_place(tmp_path):
+    made = [each for each in cases.depthwise_in(layouts.PLANES, COUNT, SEED + 3, in_place=True) if each.in_place]
+    assert len(made) > COUNT // 3
+    assert machine.run(made, tmp_path) == []
+
+
 @pytest.mark.parametrize("operator", cases.MAKERS)
 def test_reference_kernels_agree_with_the_formulas(operator, tmp_path):
     made = [each for each in cases.make(operator, 20, SEED + 1) if each.laid.layout == layouts.PLAIN]
@@ -65,10 +71,16 @@ def test_every_layout_and_way_out_is_drawn():
     assert len({each.laid.why for each in made}) == 4  # three reasons for layout 0, and none
 
 
-def test_strips_are_drawn():
-    """Some planes are cut."""
-    made = [each for each in cases.make("depthwise", 80, SEED) if each.laid.layout == layouts.PLANES]
-    assert any(layouts.PLANE_BYTES // 2 < each.laid.scratch for each in made)
+def test_depthwise_in_strips(tmp_path):
+    made = cases.large_planes(COUNT // 4, SEED + 4)
+    assert sum(layouts.strips(window) > 1 for window, _ in made) > COUNT // 8
+    assert machine.run([each for _, each in made], tmp_path) == []
+
+
+def test_depthwise_at_the_limits_of_layouts(tmp_path):
+    made = cases.at_limits(SEED + 5)
+    assert [each.name.split()[0] for each in made] == [str(each.laid.layout) for each in made]
+    assert machine.run(made, tmp_path) == []
 
 
 def test_one_wrong_byte_is_found(tmp_path):

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //
-// DEPTHWISE_CONV_2D, layout BLOCKS: one block of 16 channels over all outputs; 26 instructions for 2 taps of 16 channels,
-// about 45 around them.
+// DEPTHWISE_CONV_2D, layout BLOCKS: one block of 16 channels over all outputs; 26 instructions for 2 taps of 16
+// channels, about 45 around them.
 
 #include "assembly.h"
 

@@ -90,7 +90,8 @@ void microt_mve_blocks(const microt_op_t *op, const microt_window_args_t *a, con
         const microt_window_t wy = row_window(op, a, oy);
         if (oy == 0 || !same_taps(wy, row_window(op, a, oy - 1))) {
             class++;
-            make_outputs(outputs + class * width, pairs + class * classes_x * block_pairs(a), class * classes_x, op, a, wy);
+            pair_t *lists = pairs + class * classes_x * block_pairs(a);
+            make_outputs(outputs + class * width, lists, class * classes_x, op, a, wy);
         }
         // Before the input for windows that begin in the padding, far before with large dilations.
         rows[oy] = (row_t) {(int32_t)((uint32_t)wy.at * (uint32_t)(x->w * channels)), outputs + class * width};

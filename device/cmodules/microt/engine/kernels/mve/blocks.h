@@ -44,7 +44,8 @@ static inline int32_t block_pairs(const microt_window_args_t *a) {
 
 // Scratch: 16 bytes for a pair, 16 for an output of a class of rows, 8 for a row.
 static inline uint32_t block_scratch(const microt_op_t *op, const microt_window_args_t *a) {
-    const uint32_t rows = (uint32_t)row_classes(op, a), pairs = rows * (uint32_t)(column_classes(op, a) * block_pairs(a));
+    const uint32_t rows = (uint32_t)row_classes(op, a);
+    const uint32_t pairs = rows * (uint32_t)(column_classes(op, a) * block_pairs(a));
     return microt_round_16(16 * (pairs + rows * (uint32_t)op->out.w) + 8 * (uint32_t)op->out.h);
 }
 

@@ -248,8 +248,8 @@
     STRIDE_2 microt_mve_3x3_s2_half_relu, 16, 0, 1
     STRIDE_2 microt_mve_3x3_s2_half_masked, 16, 1, 0
 
-// ---- 5x5, 7x7: eight accumulators take every even register. r1 plane, r3 pitch, r5 out, r7 back to the first block row
-// and on to the next tile, r9 weights, r11 tiles left.
+// ---- 5x5, 7x7: eight accumulators take every even register. r1 plane, r3 pitch, r5 out, r7 back to the first block
+// row and on to the next tile, r9 weights, r11 tiles left.
 
     .equ G_DATA, 0          // of the pair of rows
     .equ G_OUT, 4

@@ -32,7 +32,8 @@ static void plain_layer(const microt_op_t *op, const microt_window_args_t *a, co
         for (int32_t oy = 0; oy < op->out.h; oy++) {
             const microt_window_t wy = microt_window(oy, a->stride_h, a->pad_top, a->kernel_h, a->dilation_h, x->h);
             for (int32_t ox = 0; ox < op->out.w; ox++) {
-                const microt_window_t wx = microt_window(ox, a->stride_w, a->pad_left, a->kernel_w, a->dilation_w, x->w);
+                const microt_window_t wx = microt_window(ox, a->stride_w, a->pad_left, a->kernel_w, a->dilation_w,
+                    x->w);
                 int32x4_t sum = bias;
                 for (int32_t ky = wy.first; ky < wy.end; ky++) {
                     const int8_t *from = in + wy.at * x->w * x->c + ky * x_row + wx.at * x->c;

@@ -45,6 +45,14 @@ uint32_t microt_mve_scratch(const microt_op_t *op, unsigned layout) {
     }
 }
 
+bool microt_mve_in_place(const microt_op_t *op, unsigned layout) {
+    if (op->code != MICROT_DEPTHWISE_CONV_2D || layout != MICROT_MVE_PLANES) {
+        return false;
+    }
+    const microt_window_args_t a = microt_window_args(op);
+    return plane_strip(op, &a).rows == op->out.h && op->out.h * op->out.w <= op->in[0].h * op->in[0].w;
+}
+
 static const char shape[] = "the weight layout is not for this shape (kernels/mve/mve.h)";
 static const char sizes[] = "section sizes do not fit the weight layout";
 static const char other[] = "expected a weight layout that this operator has";
@@ -82,7 +90,8 @@ static const char *check_depthwise(const microt_op_t *op, unsigned layout) {
     if (layout == MICROT_MVE_BLOCKS) {
         const uint64_t blocks = (channels + 15) / 16, taps = k * (uint64_t)a.kernel_w;
         const int32_t rows = row_classes(op, &a), columns = column_classes(op, &a);
-        if (taps > BLOCK_TAPS || rows > BLOCK_CLASSES || columns > BLOCK_CLASSES || rows * columns > BLOCK_CLASSES) {
+        if (taps > BLOCK_TAPS || rows > BLOCK_CLASSES || columns > BLOCK_CLASSES || rows * columns > BLOCK_CLASSES
+            || block_scratch(op, &a) > BLOCK_BYTES) {
             return shape;
         }
         if (op->weights_size != blocks * (taps + 1) * 16 || op->bias_size != 0

@@ -13,21 +13,22 @@
 //
 //   32 NARROW    CONV_2D 1x1, stride 1, no padding, cin <= 16. channels = cout rounded up to a multiple of 4, those
 //                beyond cout all 0 (shift -1). weights i8[channels][16], zeros beyond cin
-//   33 WIDE      CONV_2D without groups, any kernel, stride, dilation, padding. taps = kh * kw * cin,
-//                steps = ceil(taps / 16), channels as NARROW. weights i8[channels / 2][steps][2][16], zeros beyond taps
-//   34 FIRST     CONV_2D 3x3, cin 3, no dilation, equal strides 1 or 2, 4 output columns or more. As WIDE with 2
-//                steps, and taps in this order:
-//                step 0 kernel row 0 (9), row 1 (its first 7); step 1 row 2 (9), the last 2 of row 1, 5 zeros
-//   35 PLANES    DEPTHWISE_CONV_2D 3x3, 5x5, 7x7, stride 1 or 2 (the same both ways), multiplier 1, no dilation, at
-//                least 8 pixels, see planes.c for what else. 3x3: weights i8[16 + 16 * c]: 16 zeros, then for each
-//                channel [column 0..2][row 0..2, 0] and 4 zeros. 5x5, 7x7: i8[c][ceil(k / 2)][16], vector v holds
-//                [column 0..7][row 2v, 2v + 1], zeros outside the kernel
-//   36 BLOCKS    DEPTHWISE_CONV_2D, any kernel, stride, padding, dilation, multiplier 1, no weight of -128. Blocks of 16
-//                channels, zeros beyond c. Windows that lose the same taps to padding are one class: with rows
-//                (columns) classes numbered in order of their first output, class = row class * column classes +
-//                column class. weights i8[blocks][taps + 1][16], tap number taps all 0; requant i32[blocks][2 + classes]
-//                [16] {multipliers, shifts, for each class biases with the zero point folded over the taps inside};
-//                within a block entry 4 i + j is channel 4 j + (0, 2, 1, 3)[i]: the lanes of widened products
+//   33 WIDE      CONV_2D without groups, any kernel, stride, dilation, padding. taps = kh * kw * cin, steps = ceil(taps
+//                / 16), channels as NARROW. weights i8[channels / 2][steps][2][16], zeros beyond taps
+//   34 FIRST     CONV_2D 3x3, cin 3, no dilation, equal strides 1 or 2, 4 output columns or more. As WIDE with 2 steps,
+//                and taps in this order: step 0 kernel row 0 (9), row 1 (its first 7); step 1 row 2 (9), the last 2 of
+//                row 1, 5 zeros
+//   35 PLANES    DEPTHWISE_CONV_2D 3x3, 5x5, 7x7, stride 1 or 2 (the same both ways), multiplier 1, no dilation; two
+//                rows of outputs fit PLANE_BYTES of scratch, 15 * c and (output width + 3) * c are below 65536. 3x3:
+//                weights i8[16 + 16 * c]: 16 zeros, then for each channel [column 0..2][row 0..2, 0] and 4 zeros. 5x5,
+//                7x7: i8[c][ceil(k / 2)][16], vector v holds [column 0..7][row 2v, 2v + 1], zeros outside the kernel
+//   36 BLOCKS    DEPTHWISE_CONV_2D, any stride, padding, dilation, up to 64 taps, multiplier 1, no weight of -128, up
+//                to 32 classes of windows, scratch up to BLOCK_BYTES. Blocks of 16 channels, zeros beyond c. Windows
+//                that lose the same taps to padding are one class: with rows (columns) classes numbered in order of
+//                their first output, class = row class * column classes + column class. weights i8[blocks][taps +
+//                1][16], tap number taps all 0; requant i32[blocks][2 + classes] [16] {multipliers, shifts, for each
+//                class biases with the zero point folded over the taps inside}; within a block entry 4 i + j is channel
+//                4 j + (0, 2, 1, 3)[i]: the lanes of widened products
 
 #ifndef MICROT_KERNELS_MVE_H
 #define MICROT_KERNELS_MVE_H
@@ -53,6 +54,10 @@ uint32_t microt_mve_scratch(const microt_op_t *op, unsigned layout);
 // scratch), else what is wrong. Compiles everywhere; the op must have passed the decoder's checks of shapes and
 // arguments.
 const char *microt_mve_check(const microt_op_t *op, unsigned layout);
+
+// Whether the output of a depthwise convolution may have its input's very offset: in PLANES with one strip a channel
+// is read whole before its outputs are written, which lie where inputs of the same channel were. Compiles everywhere.
+bool microt_mve_in_place(const microt_op_t *op, unsigned layout);
 
 // A kernel reads op->in, writes op->out; scratch as microt_mve_scratch says, at a multiple of 16.
 typedef void microt_mve_kernel_t(const microt_op_t *op, uint8_t *arena, unsigned layout, uint8_t *scratch);

@@ -9,9 +9,10 @@
 
 #define FILL_BYTES (2048) // of tiles filled at once (WIDE, FIRST); one tile may be larger
 #define FIRST_TILE (128)
-#define PLANE_BYTES (8192) // most for plane and table of a strip (PLANES)
+#define PLANE_BYTES (12288) // most for plane and table of a strip (PLANES)
 #define BLOCK_TAPS (64) // most taps (BLOCKS)
 #define BLOCK_CLASSES (32)
+#define BLOCK_BYTES (16384) // most scratch
 #define ADD_TABLES (2048)
 #define ADD_TABLES_PAY (256) // elements from which tables pay
 
