@@ -393,5 +393,73 @@ def distill(recipe, output):
     train.run(recipe, output, log=note)
 
 
+@main.command()
+@click.argument("backbone")
+@click.option("--data", multiple=True, required=True, help="pictures without labels: a folder or .npz; again for more")
+@click.option("-o", "--output", type=NEW, required=True, help="folder for the new backbone and the files beside it")
+@click.option("--teacher", type=EXISTING_FILE, help="a .tflite classifier to learn from as well")
+@click.option("--steps", type=int, help="training steps  [default: a few minutes' worth]")
+@click.option("--seed", default=1, show_default=True)
+@one_line_errors
+def adapt(backbone, data, output, teacher, steps, seed):
+    """Adapt a backbone to your own unlabelled pictures.
+
+    \b
+    microt adapt objects --data pictures/ -o build/mine
+    """
+    from microt.distill import adapt as adapting
+
+    steps = {} if steps is None else {"steps": steps}
+    result = adapting.adapt(backbone, list(data), output, teacher=teacher, seed=seed, log=note, **steps)
+    click.echo(adapting.describe(result))
+
+
+@main.command()
+@click.argument("source", type=EXISTING_FILE)
+@click.option("--data", required=True, help="pictures to judge by: a folder of class folders, .npz or `digits`")
+@click.option("--ways", default=10, show_default=True)
+@click.option("--shots", default=10, show_default=True)
+@click.option("--episodes", default=5, show_default=True)
+@click.option("--exit-ratio", default=0.5, show_default=True)
+@click.option("--seed", default=0, show_default=True)
+@click.option("-o", "--output", type=NEW, help="a folder for JSON and picture")
+@json_option
+@one_line_errors
+def split(source, data, output, as_json, **protocol):
+    """Where to take the first exit of a .tflite network: cost and accuracy of every cut.
+
+    \b
+    microt split models/objects.tflite --data digits
+    """
+    from microt import split as splitting
+
+    with progress_bar("cutting") as update:
+        result = splitting.split(source, data, log=note, progress=update, **protocol)
+    written = splitting.write(result, output) if output else {}
+    click.echo(json.dumps(result) if as_json else splitting.describe(result))
+    for path in written.values():
+        note(path)
+
+
+@main.command()
+@click.argument("source", type=EXISTING_FILE)
+@click.option("--data", required=True, help="samples to calibrate with: .npy, .npz, a folder of pictures or `digits`")
+@click.option("-o", "--output", type=NEW, required=True, help="the int8 .tflite to write")
+@one_line_errors
+def quantize(source, data, output):
+    """Turn a legacy uint8 .tflite file into an int8 one.
+
+    \b
+    microt quantize old_uint8.tflite --data pictures/ -o new.tflite
+    """
+    from microt import requantize
+
+    samples = requantize.calibration(source, data)
+    new = requantize.requantize(source, samples)
+    output.write_bytes(new)
+    agreement = ", ".join(f"{value:.3f}" for value in requantize.agreement(source, new, samples))
+    click.echo(f"{output}: {len(new):,} bytes; correlation of each output with the old file's: {agreement}")
+
+
 if __name__ == "__main__":
     main()
