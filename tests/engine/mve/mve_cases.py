@@ -8,7 +8,6 @@ import mve_machine as machine
 import numpy as np
 
 shared = machine.on_this_core("dsp_cases")
-base_layouts = machine.base.layouts
 MAKERS = shared.MAKERS
 
 
@@ -84,15 +83,15 @@ def boundaries(rng, e: int, way: str) -> machine.Case:
     sums = np.clip(np.array(sums, np.int64), -(1 << 31), (1 << 31) - 1)
     sums = np.where(rng.random(channels) < 0.1, rng.integers(-3, 4, channels), sums)
     shift = np.full(channels, -e)
-    q = base_layouts.Requant(sums, m, shift, int(rng.integers(-128, 128)), zero_out)
+    q = shared.Requant(sums, m, shift, int(rng.integers(-128, 128)), zero_out)
     name = f"boundaries e {e} {way}"
     if way in ("narrow", "wide"):
         cin = 16 if way == "narrow" else 32
-        shape = base_layouts.Window((2, 3, cin), (2, 3, channels), (1, 1))
+        shape = shared.Window((2, 3, cin), (2, 3, channels), (1, 1))
         x = shared.values(rng, 2, 3, cin)
         return machine.conv_case(name, shape, np.zeros((channels, 1, 1, cin), np.int8), q, x)
     k = 5 if "5" in way else 3
-    window = base_layouts.Window((4, 4, channels), (4, 4, channels), (k, k), (1, 1), (1, 1), (k // 2,) * 4)
+    window = shared.Window((4, 4, channels), (4, 4, channels), (k, k), (1, 1), (1, 1), (k // 2,) * 4)
     layout = {"b": layouts.BLOCKS, "p": layouts.PLANES}[way[0]] if way != "plain" else layouts.PLAIN
     weights, x = np.zeros((k, k, channels), np.int8), shared.values(rng, 4, 4, channels)
     return machine.depthwise_case(name, window, weights, q, x, layout=layout)
@@ -109,3 +108,30 @@ def every_pair(rng, i: int) -> machine.Case:
     zeros = [shared.zero_point(rng) for _ in range(3)]
     shape = (256, 16, 16)
     return machine.add_case(f"every pair {i}", a.reshape(shape), b.reshape(shape), zeros, [*args, -128, 127])
+
+
+def settled(seed: int) -> list[machine.Case]:
+    """Layers some of whose channels give one value whatever the input, with scales of 0.5 and more."""
+    rng = np.random.default_rng([seed, 3])
+    made = []
+    for way in WAYS[:5]:
+        q = shared.requant(rng, 24, 16, friendly=True)
+        dead = rng.random(24) < 0.5
+        bias, shift = (
+            np.where(dead, rng.integers(-200, 200, 24), q.bias),
+            np.where(dead, rng.integers(0, 8, 24), q.shift),
+        )
+        q = shared.Requant(bias, q.multiplier, shift, q.zero_in, q.zero_out)
+        if way in ("narrow", "wide"):
+            cin = 16 if way == "narrow" else 20
+            shape = shared.Window((3, 5, cin), (3, 5, 24), (1, 1))
+            weights = np.where(dead[:, None, None, None], 0, rng.integers(-127, 128, (24, 1, 1, cin))).astype(np.int8)
+            made.append(machine.conv_case(f"settled {way}", shape, weights, q, shared.values(rng, 3, 5, cin)))
+            continue
+        k = 5 if "5" in way else 3
+        shape = shared.Window((5, 6, 24), (5, 6, 24), (k, k), (1, 1), (1, 1), (k // 2,) * 4)
+        weights = np.where(dead, 0, rng.integers(-127, 128, (k, k, 24))).astype(np.int8)
+        layout = layouts.BLOCKS if way == "blocks" else layouts.PLANES
+        x = shared.values(rng, 5, 6, 24)
+        made.append(machine.depthwise_case(f"settled {way}", shape, weights, q, x, layout=layout))
+    return made

@@ -3,14 +3,13 @@
 
 The head of ``device/cmodules/microt/engine/kernels/mve/mve.h`` says what each layout is; ``shapes.h``, ``blocks.h``
 and ``layouts.c`` there hold the same rules in C. Functions take plain numbers and NumPy arrays, so the compiler and
-the tests can both use them. ``window`` has inputs (h, w, c), outputs (h, w, c), kernel, stride, dilation (vertical,
-horizontal) and pads (top, left, bottom, right); ``requant`` has bias, multiplier, shift (left > 0) by output channel,
-zero_in and zero_out.
+the tests can both use them; anything with the attributes of Window and Requant will do.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 
@@ -32,6 +31,27 @@ ADD_TABLES_PAY = 256
 
 # Channel of entry 4 i + j of a block of 16: the order of the lanes of widened products.
 LANES = [4 * j + i for i in (0, 2, 1, 3) for j in range(4)]
+
+
+class Window(NamedTuple):
+    """Geometry of a CONV_2D or DEPTHWISE_CONV_2D; pairs are (vertical, horizontal)."""
+
+    inputs: tuple[int, int, int]  # (h, w, c)
+    outputs: tuple[int, int, int]
+    kernel: tuple[int, int]
+    stride: tuple[int, int] = (1, 1)
+    dilation: tuple[int, int] = (1, 1)
+    pads: tuple[int, int, int, int] = (0, 0, 0, 0)  # top, left, bottom, right
+
+
+class Requant(NamedTuple):
+    """What follows the sums, per output channel: bias i32, multiplier i32, shift i32 (left > 0)."""
+
+    bias: np.ndarray
+    multiplier: np.ndarray
+    shift: np.ndarray
+    zero_in: int
+    zero_out: int
 
 
 @dataclass(frozen=True)
@@ -79,6 +99,36 @@ def records(weights: np.ndarray, requant) -> np.ndarray:
     """
     folded = requant.bias.astype(np.int64) - requant.zero_in * weights.astype(np.int64).sum(axis=1)
     return np.stack([_wrap(folded), requant.multiplier, requant.shift], axis=1).astype("<i4")
+
+
+def _outputs(sums: np.ndarray, requant: Requant) -> tuple[np.ndarray, np.ndarray]:
+    """int8 outputs of sums that include the bias, and where no step of the way wraps."""
+    left, right = np.maximum(requant.shift, 0), np.maximum(-requant.shift, 0)
+    inside = np.abs(sums) < (1 << 31) >> left
+    y = (np.where(inside, sums << left, 0) * requant.multiplier + (1 << 30)) >> 31
+    half = np.where(right > 0, 1 << np.maximum(right - 1, 0), 0)
+    y = np.where(y >= 0, (y + half) >> right, -((half - y) >> right))
+    return np.clip(y + requant.zero_out, -128, 127), inside
+
+
+def settle(weights: np.ndarray, requant) -> tuple[np.ndarray, Requant]:
+    """Channels that give one value whatever the input, as pruned ones do, get it from their bias alone.
+
+    So their scale does not matter, and often it is one that the fast kernels do not take. weights: i8 (channels, taps).
+    """
+    bias, multiplier, shift = (
+        np.array(values, np.int64) for values in (requant.bias, requant.multiplier, requant.shift)
+    )
+    settled = Requant(bias, multiplier, shift, requant.zero_in, requant.zero_out)
+    w = weights.astype(np.int64)
+    below, above = -128 - requant.zero_in, 127 - requant.zero_in
+    lowest, low_inside = _outputs(bias + np.minimum(w * below, w * above).sum(axis=1), settled)
+    highest, high_inside = _outputs(bias + np.maximum(w * below, w * above).sum(axis=1), settled)
+    constant = low_inside & high_inside & (lowest == highest)
+    bias[constant] = 4 * (lowest - requant.zero_out)[constant]  # times 1/2 and 1/2
+    multiplier[constant] = 1 << 30
+    shift[constant] = -1
+    return np.where(constant[:, None], 0, weights).astype(np.int8), settled
 
 
 def _shifts_right(requant) -> str:
@@ -141,13 +191,16 @@ def lay_out_conv(window, weights: np.ndarray, requant) -> Laid:
     """weights: i8 (cout, kh, kw, cin / groups)."""
     flat = weights.reshape(len(weights), -1)
     layout = _conv_layout(window, window.inputs[2] // weights.shape[3])
-    why = _shifts_right(requant) if layout else "groups"
-    if why:
-        return _plain(weights, requant, conv_scratch(window, PLAIN, flat.shape[1]), why)
+    scratch = conv_scratch(window, PLAIN, flat.shape[1])
+    if layout == PLAIN:
+        return _plain(weights, requant, scratch, "groups")
+    flat, settled = settle(flat, requant)
+    if why := _shifts_right(settled):
+        return _plain(weights, requant, scratch, why)
     channels, steps = _round(len(flat), 4), _steps(window, layout)
     record = np.zeros((channels, 3), "<i4")
     record[:, 2] = -1
-    record[: len(flat)] = records(flat, requant)
+    record[: len(flat)] = records(flat, settled)
     laid = np.zeros((channels, steps * 16), np.int8)
     if layout == FIRST:
         laid[: len(flat), :16] = flat[:, :16]
@@ -289,11 +342,13 @@ def depthwise_layouts(window, weights: np.ndarray) -> list[int]:
 def lay_out_depthwise(window, weights: np.ndarray, requant, layout: int | None = None) -> Laid:
     """weights: i8 (kh, kw, cout). layout: one that fits, instead of the one thought best."""
     layout = depthwise_layouts(window, weights)[0] if layout is None else layout
-    why = _shifts_right(requant) if layout else "depth multiplier, or a shape that neither layout takes"
-    if layout == PLAIN or why:
+    if layout == PLAIN:
+        return _plain(weights, requant, 0, "depth multiplier, or a shape that neither layout takes")
+    flat, settled = settle(weights.reshape(-1, weights.shape[2]).T, requant)
+    if why := _shifts_right(settled):
         return _plain(weights, requant, 0, why)
     lay_out = _lay_out_planes if layout == PLANES else _lay_out_blocks
-    laid, record = lay_out(window, weights, requant)
+    laid, record = lay_out(window, flat.T.reshape(weights.shape), settled)
     return Laid(layout, laid.tobytes(), b"", record.astype("<i4").tobytes(), depthwise_scratch(window, layout))
 
 
@@ -334,3 +389,27 @@ def _lay_out_blocks(window, weights, requant):
 
 def add_scratch(elements: int) -> int:
     return ADD_TABLES if elements >= ADD_TABLES_PAY else 0
+
+
+def lay_out(kind, args, inputs, output, weights, bias, requant, zero_in: int, zero_out: int) -> Laid:
+    """The constants of an operator for the MVE kernels, and the scratch of its kernel.
+
+    Args:
+        kind: "CONV_2D" and so on, as in the specification; those without kernels here are let through.
+        args: as in the specification. inputs, output: (h, w, c), one or more and one.
+        weights: i8, any shape with the order of the specification, None for operators without. bias: i32 (channels,).
+        requant: i32 (channels, 2).
+    """
+    if kind == "ADD":
+        return Laid(PLAIN, b"", b"", b"", add_scratch(int(np.prod(output))))
+    if weights is None:
+        return Laid(PLAIN, b"", b"", b"", 0)
+    scale = np.asarray(requant).reshape(-1, 2).astype(np.int64)
+    after = Requant(np.asarray(bias).astype(np.int64), scale[:, 0], scale[:, 1], zero_in, zero_out)
+    if kind not in ("CONV_2D", "DEPTHWISE_CONV_2D"):
+        return plain(weights, after)
+    pairs = [tuple(args[i : i + 2]) for i in (10, 0, 2)]
+    window = Window(tuple(inputs[0]), tuple(output), *pairs, tuple(args[4:8]))
+    if kind == "CONV_2D":
+        return lay_out_conv(window, weights.reshape(output[2], *window.kernel, -1), after)
+    return lay_out_depthwise(window, weights.reshape(*window.kernel, output[2]), after)
