@@ -70,7 +70,7 @@ def run(program: Path, file: Path, seed: int, count: int) -> int:
 def seeds(folder: Path) -> list[Path]:
     """Good files of all operators, written to the folder."""
     files = []
-    for make in (mtb_file.every_operator, mtb_file.newer_operators):
+    for make in (mtb_file.every_operator, mtb_file.newer_operators, mtb_file.depthwise_in_place):
         for seed in range(3):
             files.append(folder / f"{make.__name__}_{seed}.mtb")
             files[-1].write_bytes(mtb_file.pack(make(seed)))

@@ -141,7 +141,9 @@ def tensor(h, w, c, offset, scale=0.5, zero_point=0):
     return {"hwc": (h, w, c), "offset": offset, "scale": scale, "zero_point": zero_point}
 
 
-def op(kind, inputs, output, args=(), branch=NONE, weights=None, bias=None, requant=None, macs=0, scratch=(0, 0)):
+def op(
+    kind, inputs, output, args=(), branch=NONE, weights=None, bias=None, requant=None, macs=0, scratch=(0, 0), layout=0
+):
     return {
         "kind": kind,
         "inputs": inputs,
@@ -153,6 +155,7 @@ def op(kind, inputs, output, args=(), branch=NONE, weights=None, bias=None, requ
         "requant": b"" if requant is None else np.asarray(requant, "<i4").tobytes(),
         "macs": macs,
         "scratch": scratch,
+        "layout": layout,
     }
 
 
@@ -196,7 +199,7 @@ def pack(program: dict) -> bytes:
         records["ops"] += struct.pack(
             "<BBBB4HHH8IIIII",
             OPCODES.index(o["kind"]) + 1,
-            0,
+            o["layout"],
             len(o["inputs"]),
             0,
             *inputs,
@@ -403,5 +406,40 @@ def newer_operators(seed: int = 0) -> dict:
         "features": [],
         "pixels": None,
         "arena": 240,
+        "input": 0,
+    }
+
+
+def depthwise_in_place(seed=0, out=0, scratch=(160, 36), layout=1, later=False, size=(6, 6, 4), multiplier=1) -> dict:
+    """A depthwise convolution over its input and a RESHAPE. later: its input is read again."""
+    rng = np.random.default_rng([seed, 2])
+    window = [1, 1, 1, 1, 1, 1, 1, 1] if size[0] == 6 else [2, 2, 1, 1, 0, 0, 1, 1]
+    count = int(np.prod(size))
+    ops = [
+        op(
+            "DEPTHWISE_CONV_2D",
+            [0],
+            1,
+            [*window, -128, 127, 3, 3, multiplier],
+            weights=rng.integers(-127, 128, (3, 3, size[2])),
+            bias=rng.integers(-500, 500, size[2]),
+            requant=[[1 << 30, -7]] * size[2],
+            macs=count * 9,
+            scratch=scratch,
+            layout=layout,
+        ),
+        op("RESHAPE", [1], 2),
+    ]
+    tensors = [tensor(6, 6, 4, 0), tensor(*size, out), tensor(1, 1, count, out)]
+    if later:
+        tensors.append(tensor(1, 1, 144, 512))
+        ops.insert(1, op("RESHAPE", [0], 3))
+    return {
+        "tensors": tensors,
+        "ops": ops,
+        "exits": [(2, len(ops))],
+        "features": [],
+        "pixels": None,
+        "arena": 1024,
         "input": 0,
     }

@@ -2,6 +2,8 @@
 """What the tests of random layers share: quantisations to draw, and the comparison with TensorFlow
 Lite's reference kernels."""
 
+import itertools
+
 import numpy as np
 import tflite_file as tfl
 
@@ -40,10 +42,11 @@ def inputs_of(rng, shape, count):
 
 def compare(content, inputs, minimum_spread=0):
     """All tensors that the engine has, against the reference's; returns the outputs seen."""
-    net = Backbone(compile_tflite(content).data)
+    files = {compile_tflite(content, in_place=in_place).data for in_place in (False, True)}
+    nets = [Backbone(data) for data in files]
     reference = tfl.Reference(content)
     seen = []
-    for x in inputs:
+    for x, net in itertools.product(inputs, nets):
         expected = reference.run(x)
         for name, got in net.tensors(x):
             if name not in expected:

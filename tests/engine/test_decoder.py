@@ -157,6 +157,8 @@ def test_tensor_fields(index, field, values, words):
         (0, "opcode", [0, 15, 255], "opcode"),
         (0, "opcode", [2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14], "op 0"),
         (0, "layout", [1, 255], "layout"),
+        (1, "layout", [2, 255], "layout"),
+        (1, "layout", [1], "36 bytes of scratch, got 0"),
         (0, "inputs", [0, 2, 5, 255], "inputs"),
         (6, "inputs", [0, 1, 3], "inputs"),
         (7, "inputs", [0, 5], "inputs"),
@@ -399,6 +401,26 @@ def test_scratch_may_lie_where_nothing_is_alive():
     moved = Backbone(mtb.put(GOOD, "ops", 10, "scratch", 352))
     np.testing.assert_array_equal(moved.run(X, 1), Backbone(GOOD).run(X, 1))
     refused(mtb.put(mtb.put(GOOD, "ops", 1, "scratch_size", 16), "ops", 1, "scratch", 416), "scratch of op 1")
+
+
+def test_depthwise_in_place():
+    """Channel by channel over its input, with a plane of scratch; not in any other way."""
+
+    def program(**options):
+        return mtb.pack(mtb.depthwise_in_place(**options))
+
+    for size in ((6, 6, 4), (3, 3, 4)):
+        plain = Backbone(program(out=256, scratch=(0, 0), layout=0, size=size)).run(X)
+        assert len(np.unique(plain)) > 3
+        np.testing.assert_array_equal(Backbone(program(size=size)).run(X), plain)
+        np.testing.assert_array_equal(Backbone(program(out=256, size=size)).run(X), plain)
+    refused(program(layout=0), "plan: tensors 0 and 1 overlap")
+    refused(program(out=16), "plan: tensors 0 and 1 overlap")
+    refused(program(later=True), "plan: tensors 0 and 1 overlap")
+    refused(program(scratch=(160, 35)), "36 bytes of scratch, got 35")
+    refused(program(scratch=(128, 36)), "scratch of op 0 overlap")
+    refused(program(scratch=(1008, 36)), "scratch of 36 bytes")
+    refused(program(out=256, size=(6, 6, 8), multiplier=2), "layout 1")
 
 
 NEWER = mtb.pack(mtb.newer_operators())

@@ -84,6 +84,32 @@ def test_larger_convolutions(depthwise):
     assert len(check_many(lambda rng: convolution(rng, depthwise, large=True), range(15))) > 200
 
 
+@pytest.mark.parametrize("kernel, dilation", [((3, 3), 1), ((5, 5), 1), ((7, 1), 1), ((3, 3), 2), ((2, 4), 1)])
+def test_depthwise_in_the_place_of_its_input(kernel, dilation):
+    """Odd kernels, dilation; the arena holds one tensor and one plane."""
+    for seed in range(8):
+        rng = np.random.default_rng([seed, 9])
+        h, w = (int(n) for n in rng.integers(1, 14, 2))
+        c = int(rng.integers(16, 40))
+        file = tfl.File()
+        si, zi, zo = scale(rng, 0.005, 0.2), zero_point(rng), zero_point(rng)
+        sw = weight_scales(rng, c, True)
+        x, y = (file.int8((1, h, w, c), s, z) for s, z in ((si, zi), (float(si * sw.max() * 400), zo)))
+        weights = rng.integers(-127, 128, (1, *kernel, c)).astype(np.int8)
+        inputs = [
+            x,
+            file.int8((1, *kernel, c), sw, 0, weights, axis=3),
+            file.int32(rng.integers(-999, 999, c), si * sw),
+        ]
+        file.add("DEPTHWISE_CONV_2D", inputs, y, padding=tfl.SAME, strideH=1, strideW=1, depthMultiplier=1,
+                 dilationHFactor=dilation, dilationWFactor=dilation)  # fmt: skip
+        content = finish(file, x, y, rng)
+        report = compile_tflite(content).report
+        assert report["layers"][0]["scratch_bytes"] == h * w
+        assert report["arena_bytes"] == -(-h * w * c // 16) * 16 + -(-h * w // 16) * 16
+        compare(content, inputs_of(rng, (h, w, c), 2))
+
+
 def fully_connected(rng):
     depth, n = int(rng.integers(1, 300)), int(rng.integers(1, 40))
     rows = pick(rng, 1, 1, 1, 4, 7)

@@ -2,7 +2,7 @@
 """From an int8 TensorFlow Lite file to a .mtb file and its report."""
 
 import io
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -103,7 +103,10 @@ def _place(graph, schedule, lowered, target):
         end = len(lowered) if tensor in pinned else last.get(tensor, first[tensor])
         blocks.append(memory.Block(graph.tensors[tensor].elements, first[tensor], end))
     pairs = [
-        (index_of[low.output], index_of[source]) for low in lowered if low.kind in _IN_PLACE for source in low.inputs
+        (index_of[low.output], index_of[source])
+        for low in lowered
+        if low.kind in _IN_PLACE or low.in_place
+        for source in low.inputs
     ]
     scratch = {step: layout.scratch_bytes(low, target) for step, low in enumerate(lowered)}
     scratch = {step: size for step, size in scratch.items() if size}
@@ -142,6 +145,45 @@ def _order(graph, schedule, lowered, target):
     return lowered, placed
 
 
+def _depthwise_in_place(graph, schedule, lowered, placed, target):
+    """(operators, what `_place` gives for them) where depthwise convolutions run in the place of
+    their input, but only those that make the arena smaller: the ones where most is alive."""
+    pinned = set(schedule.tensors)
+    while True:
+        last = {t: step for step, low in enumerate(lowered) for t in low.inputs}
+        alive = _alive(placed, len(lowered))
+        changed = [
+            replace(low, in_place=True)
+            if alive[step] == max(alive)
+            and not low.in_place
+            and layout.runs_in_place(low, target)
+            and last[low.inputs[0]] == step
+            and low.inputs[0] not in pinned
+            else low
+            for step, low in enumerate(lowered)
+        ]
+        if all(a is b for a, b in zip(changed, lowered, strict=True)):
+            return lowered, placed
+        again = _place(graph, schedule, changed, target)
+        if again[2] >= placed[2]:
+            return lowered, placed
+        lowered, placed = changed, again
+
+
+def _alive(placed, steps):
+    """Bytes alive at each step of what `_place` gives."""
+    records, _, _, scratch = placed
+    tensors = [
+        {
+            "offset": r.offset,
+            "bytes": int(np.prod(r.hwc)),
+            "alive": [-1 if r.first == mtb.NONE else r.first, r.first if r.last == mtb.NONE else r.last],
+        }
+        for r in records
+    ]
+    return mtb.live_bytes(tensors, [scratch.get(step, (0, 0))[1] for step in range(steps)])
+
+
 def _op_record(low, branch, records, index_of, target, scratch):
     number, weights = layout.arrange(low, target)
     return mtb.OpRecord(
@@ -160,7 +202,7 @@ def _op_record(low, branch, records, index_of, target, scratch):
     )
 
 
-def compile_tflite(source, *, exits=None, target="generic", features=None, pixels=None):
+def compile_tflite(source, *, exits=None, target="generic", features=None, pixels=None, in_place=True):
     """Compile an int8 .tflite file (path or bytes) to a Compiled .mtb.
 
     exits     names or indices of tensors; None: the file's outputs. They are numbered by their
@@ -170,6 +212,8 @@ def compile_tflite(source, *, exits=None, target="generic", features=None, pixel
     features  what happens to embeddings before a head, see `features`; None: nothing
     pixels    True: the backbone also takes uint8 pixels p as p - 128; or a table int8 (256,);
               None or False: only where the file itself has a uint8 input
+    in_place  False: no depthwise convolution runs in the place of its input, though that would
+              make the arena smaller
 
     Raises ValueError, naming the file, for whatever cannot be compiled: one error lists all
     operators that the engine does not run.
@@ -194,7 +238,10 @@ def compile_tflite(source, *, exits=None, target="generic", features=None, pixel
     lowered = [lowered[position] for position in schedule.order]
     if len(lowered) > 1024:
         raise ValueError(f"{graph.source}: expected at most 1024 layers, got {len(lowered)}")
-    lowered, (records, index_of, arena, scratch) = _order(graph, schedule, lowered, target)
+    lowered, placed = _order(graph, schedule, lowered, target)
+    if in_place:
+        lowered, placed = _depthwise_in_place(graph, schedule, lowered, placed, target)
+    records, index_of, arena, scratch = placed
     start = index_of[graph.inputs[0]]
     program = mtb.Program(
         layout.target_code(target),

@@ -5,6 +5,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 TENSORFLOW = 0
+IN_PLACE = 1
+
+
+def _never(lowered):
+    return False
 
 
 @dataclass(frozen=True)
@@ -14,16 +19,19 @@ class Target:
     `arrange` {operator: function of a Lowered giving (layout number, bytes of weights), or None
     for TensorFlow Lite's order}; `scratch` {operator: function of a Lowered giving the bytes that
     its kernel needs beside the tensors}. Operators that are not there run on the reference kernels.
+    `in_place` a function of a Lowered that has a `plane`: whether the kernel can put the output
+    where the input is; without an `arrange` of its own it is then laid out as IN_PLACE.
     """
 
     code: int
     arrange: dict[str, Callable] = field(default_factory=dict)
     scratch: dict[str, Callable] = field(default_factory=dict)
     ready: bool = False
+    in_place: Callable = _never
 
 
 TARGETS = {
-    "generic": Target(0, ready=True),
+    "generic": Target(0, ready=True, in_place=lambda lowered: True),
     "m0": Target(1),
     "dsp": Target(2),
     "mve": Target(3),
@@ -49,10 +57,20 @@ def arrange(lowered, target):
     found = special(lowered) if special else None
     if found is not None:
         return found
+    if lowered.in_place:
+        return IN_PLACE, lowered.weights.tobytes()
     return TENSORFLOW, b"" if lowered.weights is None else lowered.weights.tobytes()
 
 
 def scratch_bytes(lowered, target):
     """Bytes that an operator's kernel needs in the arena beside its tensors."""
     special = _target(target).scratch.get(lowered.kind)
-    return special(lowered) if special else 0
+    if special:
+        return special(lowered)
+    return lowered.plane if lowered.in_place else 0
+
+
+def runs_in_place(lowered, target):
+    """True if the target's kernel can put the output of this operator where its input is, though
+    it reads inputs again that it has passed."""
+    return lowered.plane > 0 and _target(target).in_place(lowered)

@@ -259,7 +259,7 @@ def _text(strings, offset, what):
     return strings[offset:end].decode("utf-8", "replace")
 
 
-def _live_bytes(tensors, scratch):
+def live_bytes(tensors, scratch):
     """Bytes alive at each op, its scratch (int (ops,)) included; tensors that share a place count
     once."""
     out = []
@@ -388,7 +388,7 @@ def _info(file, sections, arena, input_, target, exit_count, sha):
     if len(exits) != exit_count:
         raise ValueError(f"expected {exit_count} exits, got {len(exits)}")
     records = list(_OP.iter_unpack(sections["ops"]))
-    live = _live_bytes(tensors, [record[21] for record in records])
+    live = live_bytes(tensors, [record[21] for record in records])
     layers = []
     for i, record in enumerate(records):
         opcode, layout, count = record[:3]

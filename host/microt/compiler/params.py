@@ -29,7 +29,9 @@ class Lowered:
 
     `inputs` and `output` index the graph's tensors, `args` is int32 (n,), `weights` int8 in
     TensorFlow Lite's own order or None, `bias` int32 (channels,), `requant` int32 (channels, 2)
-    of {multiplier, shift}, `macs` the multiply-accumulates.
+    of {multiplier, shift}, `macs` the multiply-accumulates, `plane` the pixels of the input where
+    the output could take its place channel by channel (a depthwise convolution of as many channels
+    and pixels), else 0; `in_place` whether it does.
     """
 
     kind: str
@@ -41,6 +43,8 @@ class Lowered:
     requant: np.ndarray | None = None
     macs: int = 0
     unmatched: int = 0
+    plane: int = 0
+    in_place: bool = False
 
 
 def quantize_multiplier(real):
@@ -320,6 +324,7 @@ def _convolution(graph, op, depthwise):
         _bias(graph, op, cout),
         _requant(reals),
         out_h * out_w * cout * per_output,
+        plane=h * w if depthwise and y.hwc == x.hwc else 0,
     )
 
 

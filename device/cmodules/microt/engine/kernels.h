@@ -8,6 +8,12 @@
 
 #include "engine.h"
 
+// Weight layouts that every build has; targets number theirs from 16.
+enum {
+    MICROT_TENSORFLOW = 0,
+    MICROT_IN_PLACE = 1,
+};
+
 // One op as a kernel sees it; pointers into the file, unaligned.
 typedef struct _microt_op_t {
     uint8_t code;
@@ -28,6 +34,7 @@ typedef void microt_kernel_t(const microt_op_t *op, uint8_t *arena);
 
 microt_kernel_t microt_ref_conv_2d;
 microt_kernel_t microt_ref_depthwise_conv_2d;
+microt_kernel_t microt_ref_depthwise_in_place; // layout MICROT_IN_PLACE
 microt_kernel_t microt_ref_fully_connected;
 microt_kernel_t microt_ref_add;
 microt_kernel_t microt_ref_pad;

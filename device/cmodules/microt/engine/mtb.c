@@ -46,7 +46,9 @@
 // Op, 64 bytes, 1 to 1024 of them, in order of execution
 //
 //     0   u8      opcode, see below
-//     1   u8      weight layout: 0 = TensorFlow Lite's own order
+//     1   u8      weight layout: 0 = TensorFlow Lite's own order; 1 = the same, DEPTHWISE_CONV_2D of
+//                 multiplier 1 with at least h * w bytes of the input in scratch and no more pixels
+//                 in the output than in the input: the output may lie where the input is
 //     2   u8      number of inputs: CONCATENATION 1 to 4, ADD 2, ARITHMETIC 2 or (with a
 //                 constant) 1, all others 1
 //     3   u8      0
@@ -158,7 +160,7 @@
 // A tensor that no op reads and that is no embedding is alive during the op that writes it.
 // Tensors alive at the same time do not overlap in the arena, with one exception: the output of
 // RESHAPE, ADD, LOOKUP and ARITHMETIC may have the very offset of an input (ADD and ARITHMETIC:
-// either one) of the output's size that is not needed later.
+// either one) of the output's size that is not needed later; so may DEPTHWISE_CONV_2D in layout 1.
 //
 // Feature, 48 bytes, one for each exit, or none at all (the section is empty)
 //
@@ -549,6 +551,12 @@ static bool check_conv(decoder_t *d, unsigned index, const microt_op_t *op, uint
         || !check_clamp(d, index, a[8], a[9])) {
         return false;
     }
+    const uint64_t plane = (uint64_t)in->h * (uint64_t)in->w;
+    if (op->layout == MICROT_IN_PLACE
+        && (in->c != out->c || (uint64_t)out->h * (uint64_t)out->w > plane || op->scratch_size < plane)) {
+        return fail(d, "op #: layout 1 expects as many channels, no more pixels and # bytes of scratch, got #", index,
+            (int64_t)plane, op->scratch_size);
+    }
     uint64_t taps = (uint64_t)a[10] * (uint64_t)a[11];
     uint64_t depth = 1;
     if (op->code == MICROT_DEPTHWISE_CONV_2D) {
@@ -799,8 +807,7 @@ static bool check_strided_copy(decoder_t *d, unsigned index, const microt_op_t *
 // True if the weights of an opcode may lie in this layout. One line a target's layouts.
 static bool layout_is_known(unsigned target, unsigned code, unsigned layout) {
     (void)target;
-    (void)code;
-    return layout == 0;
+    return layout == MICROT_TENSORFLOW || (layout == MICROT_IN_PLACE && code == MICROT_DEPTHWISE_CONV_2D);
 }
 
 // What is common to all operators: opcode, tensors, where the constants lie.
@@ -814,7 +821,7 @@ static bool check_op_record(decoder_t *d, unsigned index) {
         return fail(d, "op #: expected an opcode of 1 to #, got #", index, MICROT_OPCODES - 1, code);
     }
     if (!layout_is_known(m->target, code, r[1])) {
-        return fail(d, "op #: expected weight layout 0, got #", index, r[1], 0);
+        return fail(d, "op #: no kernel for weight layout #", index, r[1], 0);
     }
     unsigned least = code == MICROT_ADD ? 2 : 1;
     unsigned most = code == MICROT_CONCATENATION ? MICROT_MAX_INPUTS : code == MICROT_ARITHMETIC ? 2 : least;
@@ -1068,9 +1075,11 @@ static bool in_place(const microt_model_t *m, unsigned input, unsigned output) {
     unsigned op = first_op(m, output);
     unsigned code = microt_op_code(m, op);
     const microt_tensor_t in = microt_tensor(m, input), out = microt_tensor(m, output);
-    return (code == MICROT_RESHAPE || code == MICROT_ADD || code == MICROT_LOOKUP || code == MICROT_ARITHMETIC)
-           && op_reads(m, op, input) && alive_to(m, input) == op && in.offset == out.offset
-           && elements(&in) == elements(&out);
+    const bool by_value = code == MICROT_RESHAPE || code == MICROT_ADD || code == MICROT_LOOKUP
+        || code == MICROT_ARITHMETIC;
+    const bool by_plane = m->ops[OP_SIZE * op + 1] == MICROT_IN_PLACE;
+    return ((by_value && elements(&in) == elements(&out)) || by_plane) && op_reads(m, op, input)
+           && alive_to(m, input) == op && in.offset == out.offset;
 }
 
 // No op writes over a tensor that a later op still reads, nor over its own inputs; no scratch

@@ -7,21 +7,27 @@
 #define TENSOR_SIZE (32)
 #define OP_SIZE (64)
 
-static microt_kernel_t *const kernels[MICROT_OPCODES] = {
-    [MICROT_CONV_2D] = microt_ref_conv_2d,
-    [MICROT_DEPTHWISE_CONV_2D] = microt_ref_depthwise_conv_2d,
-    [MICROT_FULLY_CONNECTED] = microt_ref_fully_connected,
-    [MICROT_ADD] = microt_ref_add,
-    [MICROT_PAD] = microt_ref_pad,
-    [MICROT_AVERAGE_POOL_2D] = microt_ref_average_pool_2d,
-    [MICROT_MEAN] = microt_ref_mean,
-    [MICROT_RESHAPE] = microt_ref_reshape,
-    [MICROT_SOFTMAX] = microt_ref_softmax,
-    [MICROT_CONCATENATION] = microt_ref_concatenation,
-    [MICROT_MAX_POOL_2D] = microt_ref_max_pool_2d,
-    [MICROT_LOOKUP] = microt_ref_lookup,
-    [MICROT_ARITHMETIC] = microt_ref_arithmetic,
-    [MICROT_STRIDED_COPY] = microt_ref_strided_copy,
+// By weight layout and operator. bench finds the kernels in the objects called so.
+static microt_kernel_t *const kernels[2][MICROT_OPCODES] = {
+    [MICROT_TENSORFLOW] = {
+        [MICROT_CONV_2D] = microt_ref_conv_2d,
+        [MICROT_DEPTHWISE_CONV_2D] = microt_ref_depthwise_conv_2d,
+        [MICROT_FULLY_CONNECTED] = microt_ref_fully_connected,
+        [MICROT_ADD] = microt_ref_add,
+        [MICROT_PAD] = microt_ref_pad,
+        [MICROT_AVERAGE_POOL_2D] = microt_ref_average_pool_2d,
+        [MICROT_MEAN] = microt_ref_mean,
+        [MICROT_RESHAPE] = microt_ref_reshape,
+        [MICROT_SOFTMAX] = microt_ref_softmax,
+        [MICROT_CONCATENATION] = microt_ref_concatenation,
+        [MICROT_MAX_POOL_2D] = microt_ref_max_pool_2d,
+        [MICROT_LOOKUP] = microt_ref_lookup,
+        [MICROT_ARITHMETIC] = microt_ref_arithmetic,
+        [MICROT_STRIDED_COPY] = microt_ref_strided_copy,
+    },
+    [MICROT_IN_PLACE] = {
+        [MICROT_DEPTHWISE_CONV_2D] = microt_ref_depthwise_in_place,
+    },
 };
 
 static const uint8_t *op_record(const microt_model_t *model, unsigned index) {
@@ -108,7 +114,7 @@ int microt_step(const microt_model_t *model, microt_run_t *run) {
         if (branch == MICROT_TRUNK || branch == run->exit) {
             microt_op_t op;
             microt_load_op(model, index, &op);
-            kernels[op.code](&op, run->arena);
+            kernels[op.layout][op.code](&op, run->arena);
             return (int)index;
         }
     }
