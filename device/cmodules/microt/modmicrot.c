@@ -150,7 +150,10 @@ static void put_input(microt_backbone_obj_t *self, mp_obj_t obj) {
     const size_t n = (size_t)t.h * (size_t)t.w * (size_t)t.c;
     const bool pixels = m->pixel_table != NULL;
     mp_buffer_info_t info;
-    mp_get_buffer_raise(obj, &info, MP_BUFFER_READ);
+    if (!mp_get_buffer(obj, &info, MP_BUFFER_READ)) {
+        mp_raise_msg_varg(&mp_type_TypeError, MP_ERROR_TEXT("input: expected %u values (%d, %d, %d) of %s, got %s"),
+            (unsigned)n, (int)t.h, (int)t.w, (int)t.c, pixels ? "int8 or uint8" : "int8", mp_obj_get_type_str(obj));
+    }
     if (info.len != n || !(info.typecode == 'b' || (pixels && is_byte(info.typecode)))) {
         mp_raise_msg_varg(&mp_type_ValueError,
             MP_ERROR_TEXT("input: expected %u values (%d, %d, %d) of %s, got %u of %s"),
