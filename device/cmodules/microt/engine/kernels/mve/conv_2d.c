@@ -49,12 +49,11 @@ typedef struct _layer_t {
     microt_mve_tiles_t t;
 } layer_t;
 
-// The inputs under the window of an output pixel, i8[kh][kw][cin], padding holds the zero point.
-static void window(const layer_t *l, int32_t pixel, int8_t *out) {
+// The inputs under the window of output (oy, ox), i8[kh][kw][cin], padding holds the zero point.
+static void window(const layer_t *l, int32_t oy, int32_t ox, int8_t *out) {
     const microt_tensor_t *in = &l->op->in[0];
     const microt_window_args_t *a = &l->a;
-    const int32_t y = pixel / l->op->out.w * a->stride_h - a->pad_top;
-    const int32_t x = pixel % l->op->out.w * a->stride_w - a->pad_left;
+    const int32_t y = oy * a->stride_h - a->pad_top, x = ox * a->stride_w - a->pad_left;
     const int32_t row = a->kernel_w * in->c;
     for (int32_t ky = 0; ky < a->kernel_h; ky++) {
         const int32_t iy = y + ky * a->dilation_h;
@@ -134,19 +133,50 @@ static void narrow_layer(layer_t *l) {
     }
 }
 
-// Copies the windows of size pixels from first to tiles i8[steps][size][16].
+// The same for a multiple of 16 channels, straight to its steps in a tile, which are pitch bytes apart.
+static void window_steps(const layer_t *l, int32_t oy, int32_t ox, int8_t *to, int32_t pitch) {
+    const microt_tensor_t *in = &l->op->in[0];
+    const microt_window_args_t *a = &l->a;
+    const int32_t y = oy * a->stride_h - a->pad_top, x = ox * a->stride_w - a->pad_left;
+    const int32_t steps = in->c / 16, row = a->kernel_w * steps;
+    const bool inside = a->dilation_w == 1 && x >= 0 && x + a->kernel_w <= in->w;
+    for (int32_t ky = 0; ky < a->kernel_h; ky++) {
+        const int32_t iy = y + ky * a->dilation_h;
+        if (iy < 0 || iy >= in->h) {
+            to = microt_mve_set_steps(to, in->zero_point, row, pitch);
+        } else if (inside) {
+            to = microt_mve_copy_steps(to, l->in + (iy * in->w + x) * in->c, row, pitch);
+        } else {
+            for (int32_t kx = 0; kx < a->kernel_w; kx++) {
+                const int32_t ix = x + kx * a->dilation_w;
+                to = ix < 0 || ix >= in->w ? microt_mve_set_steps(to, in->zero_point, steps, pitch)
+                    : microt_mve_copy_steps(to, l->in + (iy * in->w + ix) * in->c, steps, pitch);
+            }
+        }
+    }
+}
+
+// Copies the windows of size pixels from first to tiles i8[steps][size][16]. Beyond the last pixel it is repeated.
 static void fill(const layer_t *l, int32_t first, int32_t size, int32_t tiles) {
+    const int32_t width = l->op->out.w, pitch = 16 * size;
+    const bool direct = l->op->in[0].c % 16 == 0;
+    int32_t oy = first / width, ox = first % width, left = l->pixels - first;
     int8_t *tile = l->t.tile;
     for (int32_t i = 0; i < tiles; i++) {
         for (int32_t p = 0; p < size; p++) {
-            window(l, microt_min(first + i * size + p, l->pixels - 1), l->patch);
             int8_t *to = tile + 16 * p;
-            for (int32_t s = 0; s < l->t.steps; s++) {
-                vst1q_s8(to, vld1q_s8(l->patch + 16 * s)); // zero weights meet what is beyond the taps
-                to += 16 * size;
+            if (direct) {
+                window_steps(l, oy, ox, to, pitch);
+            } else {
+                window(l, oy, ox, l->patch);
+                microt_mve_copy_steps(to, l->patch, l->t.steps, pitch); // zero weights meet what is beyond the taps
+            }
+            if (--left > 0 && ++ox == width) {
+                ox = 0;
+                oy++;
             }
         }
-        tile += 16 * size * l->t.steps;
+        tile += pitch * l->t.steps;
     }
 }
 
@@ -243,7 +273,7 @@ static void plain_layer(layer_t *l) {
     for (int32_t p = 0; p < l->pixels; p++) {
         const int8_t *inputs = l->in + p * depth; // i8[taps][depth] of a group
         if (groups != 1 || !conv_direct(&l->a)) {
-            window(l, p, l->patch);
+            window(l, p / op->out.w, p % op->out.w, l->patch);
             inputs = l->patch;
         }
         for (int32_t g = 0; g < groups; g++) {
