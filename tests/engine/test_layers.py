@@ -110,6 +110,23 @@ def test_depthwise_in_the_place_of_its_input(kernel, dilation):
         compare(content, inputs_of(rng, (h, w, c), 2))
 
 
+def test_depthwise_of_stride_2_in_the_place_of_its_input():
+    """As where MobileNets narrow: the wide map is all that is alive."""
+    rng = np.random.default_rng(4)
+    file = tfl.File()
+    x, wide = file.int8((1, 12, 11, 4), 0.1, 3), file.int8((1, 12, 11, 24), 0.2, -5)
+    w = file.int8((24, 1, 1, 4), 0.02, 0, rng.integers(-127, 128, (24, 1, 1, 4)).astype(np.int8))
+    file.add("CONV_2D", [x, w, file.int32(np.arange(24), 0.002)], wide, strideH=1, strideW=1)
+    y = file.int8((1, 6, 6, 24), 0.5, 9)
+    w = file.int8((1, 3, 3, 24), 0.02, 0, rng.integers(-127, 128, (1, 3, 3, 24)).astype(np.int8), axis=3)
+    bias = file.int32(np.arange(24), 0.004)
+    file.add("DEPTHWISE_CONV_2D", [wide, w, bias], y, strideH=2, strideW=2, depthMultiplier=1)
+    content = finish(file, x, y, rng)
+    assert compile_tflite(content, in_place=False).report["arena_bytes"] == 12 * 11 * 24 + 36 * 24
+    assert compile_tflite(content).report["arena_bytes"] == 12 * 11 * 24 + 12 * 11 * 4
+    compare(content, inputs_of(rng, (12, 11, 4), 3))
+
+
 def fully_connected(rng):
     depth, n = int(rng.integers(1, 300)), int(rng.integers(1, 40))
     rows = pick(rng, 1, 1, 1, 4, 7)

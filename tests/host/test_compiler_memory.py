@@ -111,6 +111,9 @@ def test_chains_of_shared_places_stay_one_block():
     # the last is smaller and takes a place of its own
     assert offsets[0] == offsets[1] == offsets[2] != offsets[3]
     assert peak == 64 + 48
+    # unless its operator can do that
+    offsets, peak, _ = plan_in_place(blocks, [(1, 0), (2, 1), (3, 2)], {3})
+    assert len(set(offsets)) == 1 and peak == 64
 
 
 @dataclass

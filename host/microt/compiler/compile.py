@@ -111,7 +111,8 @@ def _place(graph, schedule, lowered, target):
     scratch = {step: layout.scratch_bytes(low, target) for step, low in enumerate(lowered)}
     scratch = {step: size for step, size in scratch.items() if size}
     blocks += [memory.Block(size, step, step) for step, size in scratch.items()]
-    offsets, peak, _ = memory.plan_in_place(blocks, pairs)
+    shrinking = {index_of[low.output] for low in lowered if low.in_place}
+    offsets, peak, _ = memory.plan_in_place(blocks, pairs, shrinking)
     scratch = {step: (offset, size) for (step, size), offset in zip(scratch.items(), offsets[len(used) :], strict=True)}
     names = dict(zip(schedule.tensors, schedule.names, strict=True))
     records = []

@@ -119,11 +119,12 @@ def plan(blocks):
     return best
 
 
-def plan_in_place(blocks, pairs):
+def plan_in_place(blocks, pairs, shrinking=()):
     """`plan` where an output may take the place of an input that dies as it is written.
 
     `pairs` are (output, input) indices of `blocks` in order of execution; a pair counts when the
-    sizes agree and the input's last step is the output's first. Returns the better of sharing
+    sizes agree, or the output is smaller and one of `shrinking`, and the input's last step is the
+    output's first. Returns the better of sharing
     and not sharing: (offsets, peak, lower bound of the one taken).
     """
     group = list(range(len(blocks)))
@@ -131,12 +132,12 @@ def plan_in_place(blocks, pairs):
     taken = set()
     for out, into in pairs:
         a, b = blocks[into], blocks[out]
-        if out in taken or a.size != b.size:
+        if out in taken or a.size < b.size or (a.size > b.size and out not in shrinking):
             continue
         root = group[into]
         if root == out or merged[root].end != b.start:
             continue
-        merged[root] = Block(b.size, merged[root].start, b.end)
+        merged[root] = Block(merged[root].size, merged[root].start, b.end)
         del merged[out]
         group[out] = root
         taken.add(out)

@@ -30,8 +30,8 @@ class Lowered:
     `inputs` and `output` index the graph's tensors, `args` is int32 (n,), `weights` int8 in
     TensorFlow Lite's own order or None, `bias` int32 (channels,), `requant` int32 (channels, 2)
     of {multiplier, shift}, `macs` the multiply-accumulates, `plane` the pixels of the input where
-    the output could take its place channel by channel (a depthwise convolution of as many channels
-    and pixels), else 0; `in_place` whether it does.
+    the output could take its place channel by channel (a depthwise convolution of multiplier 1 to
+    no more pixels), else 0; `in_place` whether it does.
     """
 
     kind: str
@@ -324,7 +324,7 @@ def _convolution(graph, op, depthwise):
         _bias(graph, op, cout),
         _requant(reals),
         out_h * out_w * cout * per_output,
-        plane=h * w if depthwise and y.hwc == x.hwc else 0,
+        plane=h * w if depthwise and cout == cin and out_h * out_w <= h * w else 0,
     )
 
 
