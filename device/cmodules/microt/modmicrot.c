@@ -718,8 +718,12 @@ static mp_obj_t microt_mod_cholesky_diagonal(size_t n_args, const mp_obj_t *args
 static MP_DEFINE_CONST_FUN_OBJ_VAR_BETWEEN(microt_mod_cholesky_diagonal_obj, 4, 4, microt_mod_cholesky_diagonal);
 
 static mp_obj_t microt_mod_kernels(void) {
-    mp_obj_t items[1] = {MP_OBJ_NEW_QSTR(MP_QSTR_reference)};
-    return mp_obj_new_tuple(1, items);
+    mp_obj_t items[4];
+    size_t n = 0;
+    for (const char *name; n < MP_ARRAY_SIZE(items) && (name = microt_kernels(n)) != NULL; n++) {
+        items[n] = mp_obj_new_str_via_qstr(name, strlen(name));
+    }
+    return mp_obj_new_tuple(n, items);
 }
 static MP_DEFINE_CONST_FUN_OBJ_0(microt_mod_kernels_obj, microt_mod_kernels);
 

@@ -129,6 +129,10 @@ typedef struct _microt_run_t {
 int microt_open(microt_model_t *model, const uint8_t *file, size_t size,
     char *error, size_t error_size);
 
+// Names of the kernels in this build, "reference" last; NULL where there are no more. The first that
+// has one for an op runs it.
+const char *microt_kernels(unsigned index);
+
 // Runs from the input, which the caller has put into the arena, to an exit. Returns 0, or -1
 // when the model has no such exit.
 int microt_run(const microt_model_t *model, microt_run_t *run, uint8_t *arena, unsigned exit);

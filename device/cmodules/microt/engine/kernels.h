@@ -12,6 +12,7 @@
 enum {
     MICROT_TENSORFLOW = 0,
     MICROT_IN_PLACE = 1,
+    MICROT_TARGET_LAYOUTS = 16
 };
 
 // One op as a kernel sees it; pointers into the file, unaligned.

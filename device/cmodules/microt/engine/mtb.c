@@ -19,9 +19,14 @@
 //     6   u16     header size = 128
 //     8   u32     file size
 //     12  u32     CRC-32 (IEEE 802.3, as zlib.crc32) of bytes 16 to the end of the file
-//     16  u8[32]  SHA-256 of bytes 48 to the end: the identity of the backbone. The CRC guards
-//                 against accidents; the decoder does not recompute the SHA-256 (the host does)
-//     48  u16     target the weights are laid out for: 0 generic, 1 m0, 2 dsp, 3 mve
+//     16  u8[32]  the identity of the backbone: SHA-256 of bytes 48 to the end of its file for
+//                 target 0. Files for other targets carry that of the file for target 0, so that
+//                 what was learned with one goes on with the other: they answer alike, bit for
+//                 bit. The CRC guards against accidents; the decoder does not recompute the
+//                 SHA-256 (the host does, for target 0)
+//     48  u16     target the weights are laid out for: 0 generic, 1 m0, 2 dsp, 3 mve. Target 0
+//                 runs on every build of the engine, the others where their kernels are in. Their
+//                 files must lie at a multiple of 4 in memory
 //     50  u16     number of exits, 1 to 8
 //     52  u32     arena bytes: all tensors and the kernels' scratch; below 2^30
 //     56  u16     input tensor
@@ -48,7 +53,9 @@
 //     0   u8      opcode, see below
 //     1   u8      weight layout: 0 = TensorFlow Lite's own order; 1 = the same, DEPTHWISE_CONV_2D of
 //                 multiplier 1 with at least h * w bytes of the input in scratch and no more pixels
-//                 in the output than in the input: the output may lie where the input is
+//                 in the output than in the input: the output may lie where the input is. From 16
+//                 on the target's own, which say what weights and requant hold and have no bias.
+//                 Target dsp: 16 to 20, see kernels/dsp/dsp.h
 //     2   u8      number of inputs: CONCATENATION 1 to 4, ADD 2, ARITHMETIC 2 or (with a
 //                 constant) 1, all others 1
 //     3   u8      0
@@ -56,14 +63,14 @@
 //     12  u16     output tensor
 //     14  u16     branch: 0xFFFF for the trunk, else the exit whose private branch this is
 //     16  u32[2]  args     {offset from the start of the file, bytes}, inside the data
-//     24  u32[2]  weights  section; {0, 0} when the operator has none. args, bias and
-//     32  u32[2]  bias     requant start at multiples of 4 from the start of the file
+//     24  u32[2]  weights  section; {0, 0} when the operator has none. args, bias, requant and
+//     32  u32[2]  bias     weights of layouts from 16 start at multiples of 4 from the file's start
 //     40  u32[2]  requant
 //     48  u32     multiply-accumulates: CONV_2D, DEPTHWISE_CONV_2D and FULLY_CONNECTED count
 //                 output elements x taps (padding taps included); all others are 0
 //     52  u32     name: offset in the strings
 //     56  u32     scratch: offset in the arena, a multiple of 16; 0 when there is none
-//     60  u32     scratch bytes: what the op's kernel in this layout needs beside the tensors; it
+//     60  u32     scratch bytes: no less than the target's kernel needs beside the tensors; it
 //                 overlaps no tensor that is alive while the op runs
 //
 // Quantised values follow TensorFlow Lite's reference kernels bit for bit. A multiplier m and
@@ -194,7 +201,7 @@
 //
 // Unknown versions, opcodes, layouts, flags and non-zero reserved fields are refused.
 
-#include "kernels.h"
+#include "targets.h"
 
 #define HEADER_SIZE (128)
 #define TENSOR_SIZE (32)
@@ -245,14 +252,19 @@ static size_t put_number(decoder_t *d, size_t at, int64_t number) {
     return at;
 }
 
-// Writes the sentence, each '#' replaced by the next of the three numbers. Always returns false.
-static bool fail(decoder_t *d, const char *sentence, int64_t a, int64_t b, int64_t c) {
+// Writes the sentence, each '#' replaced by the next of the three numbers and '@' by the text.
+// Always returns false.
+static bool fail_text(decoder_t *d, const char *sentence, const char *text, int64_t a, int64_t b, int64_t c) {
     const int64_t numbers[3] = {a, b, c};
     size_t at = 0;
     size_t used = 0;
     for (const char *p = sentence; *p != 0; p++) {
         if (*p == '#' && used < 3) {
             at = put_number(d, at, numbers[used++]);
+        } else if (*p == '@') {
+            for (const char *t = text; *t != 0; t++) {
+                at = put_char(d, at, *t);
+            }
         } else {
             at = put_char(d, at, *p);
         }
@@ -261,6 +273,10 @@ static bool fail(decoder_t *d, const char *sentence, int64_t a, int64_t b, int64
         d->error[at < d->error_size ? at : d->error_size - 1] = 0;
     }
     return false;
+}
+
+static bool fail(decoder_t *d, const char *sentence, int64_t a, int64_t b, int64_t c) {
+    return fail_text(d, sentence, "", a, b, c);
 }
 
 static bool zeros(const uint8_t *p, size_t n) {
@@ -352,8 +368,17 @@ static bool check_header(decoder_t *d, size_t size) {
     m->exit_count = microt_u16(f + 50);
     m->arena_size = microt_u32(f + 52);
     m->input = microt_u16(f + 56);
-    if (m->target > 3) {
-        return fail(d, "header: expected target 0 to 3, got #", m->target, 0, 0);
+    if (m->target >= MICROT_TARGETS) {
+        return fail(d, "header: expected target 0 to #, got #", MICROT_TARGETS - 1, m->target, 0);
+    }
+    if (!microt_target_runs(m->target)) {
+        return fail_text(d,
+            "file: compiled for target @, whose kernels are not in this build: compile it for " MICROT_TARGETS_HERE,
+            microt_target_name(m->target), 0, 0, 0);
+    }
+    if (m->target != MICROT_GENERIC && ((uintptr_t)f & 3) != 0) {
+        return fail_text(d, "file: compiled for target @, it must lie at a multiple of 4 in memory: use microt push",
+            microt_target_name(m->target), 0, 0, 0);
     }
     if (!between(m->exit_count, 1, MICROT_MAX_EXITS)) {
         return fail(d, "header: expected 1 to # exits, got #", MICROT_MAX_EXITS, m->exit_count, 0);
@@ -564,6 +589,8 @@ static bool check_conv(decoder_t *d, unsigned index, const microt_op_t *op, uint
             return fail(d, "op #: # input channels times a multiplier of # are not the output's",
                 index, in->c, a[12]);
         }
+    } else if (op->layout >= MICROT_TARGET_LAYOUTS) {
+        depth = (uint64_t)in->c;
     } else {
         uint64_t filters = taps * (uint64_t)out->c;
         depth = op->weights_size / filters;
@@ -574,7 +601,7 @@ static bool check_conv(decoder_t *d, unsigned index, const microt_op_t *op, uint
     }
     *macs = elements(out) * taps * depth;
     return check_products(d, index, taps * depth, MAX_PRODUCTS)
-           && check_constants(d, index, op, taps * depth * (uint64_t)out->c, (uint32_t)out->c);
+           && (op->layout >= MICROT_TARGET_LAYOUTS || check_constants(d, index, op, taps * depth * (uint64_t)out->c, (uint32_t)out->c));
 }
 
 static bool check_fully_connected(decoder_t *d, unsigned index, const microt_op_t *op, uint64_t *macs) {
@@ -804,10 +831,17 @@ static bool check_strided_copy(decoder_t *d, unsigned index, const microt_op_t *
     return check_same_scale(d, index, &op->in[0], &op->out) && check_origin(d, index, a[4]);
 }
 
-// True if the weights of an opcode may lie in this layout. One line a target's layouts.
-static bool layout_is_known(unsigned target, unsigned code, unsigned layout) {
-    (void)target;
-    return layout == MICROT_TENSORFLOW || (layout == MICROT_IN_PLACE && code == MICROT_DEPTHWISE_CONV_2D);
+// What the kernels of the file's target ask: how the constants lie, and scratch.
+static bool check_kernel(decoder_t *d, unsigned index, const microt_op_t *op) {
+    const char *wrong = microt_target_check(d->model->target, op);
+    if (wrong != NULL) {
+        return fail_text(d, "op #: weight layout #: @", wrong, index, op->layout, 0);
+    }
+    const uint32_t scratch = microt_target_scratch(d->model->target, op);
+    if (op->scratch_size < scratch) {
+        return fail(d, "op #: expected # bytes of scratch, got #", index, scratch, op->scratch_size);
+    }
+    return true;
 }
 
 // What is common to all operators: opcode, tensors, where the constants lie.
@@ -820,8 +854,9 @@ static bool check_op_record(decoder_t *d, unsigned index) {
     if (!between(code, 1, MICROT_OPCODES - 1)) {
         return fail(d, "op #: expected an opcode of 1 to #, got #", index, MICROT_OPCODES - 1, code);
     }
-    if (!layout_is_known(m->target, code, r[1])) {
-        return fail(d, "op #: no kernel for weight layout #", index, r[1], 0);
+    if (!microt_target_has_layout(m->target, code, r[1])) {
+        return fail_text(d, "op #: weight layout # is none of opcode # for target @", microt_target_name(m->target),
+            index, r[1], code);
     }
     unsigned least = code == MICROT_ADD ? 2 : 1;
     unsigned most = code == MICROT_CONCATENATION ? MICROT_MAX_INPUTS : code == MICROT_ARITHMETIC ? 2 : least;
@@ -856,8 +891,11 @@ static bool check_op_record(decoder_t *d, unsigned index) {
         uint32_t offset = microt_u32(r + 16 + 8 * i);
         uint32_t size = microt_u32(r + 20 + 8 * i);
         bool wanted = i == 0 ? args[code] != 0 : constants || (i == 1 && table);
+        if (r[1] >= MICROT_TARGET_LAYOUTS && i >= 2) {
+            wanted = i == 3 && size != 0;
+        }
         if (!wanted ? offset != 0 || size != 0
-            : !in_data(d, offset, size) || (i != 1 && (offset & 3) != 0)) {
+            : !in_data(d, offset, size) || ((i != 1 || r[1] >= MICROT_TARGET_LAYOUTS) && (offset & 3) != 0)) {
             return fail(d, "op #: # bytes of constants at # are not in the data section or not at a multiple of 4",
                 index, size, offset);
         }
@@ -926,7 +964,7 @@ static bool check_ops(decoder_t *d) {
                 good = check_strided_copy(d, i, &op);
                 break;
         }
-        if (!good) {
+        if (!good || !check_kernel(d, i, &op)) {
             return false;
         }
         if (macs != microt_op_macs(m, i)) {

@@ -4,19 +4,28 @@
 
 #include "kernels.h"
 
+#include "kernels/dsp/dsp.h"
+
 #define TENSOR_SIZE (32)
 #define OP_SIZE (64)
+
+// Kernels that take any op of theirs, without scratch, leave no work for the reference ones.
+#ifdef MICROT_HAVE_DSP
+#define UNLESS_REPLACED(kernel) (NULL)
+#else
+#define UNLESS_REPLACED(kernel) (kernel)
+#endif
 
 // By weight layout and operator. bench finds the kernels in the objects called so.
 static microt_kernel_t *const kernels[2][MICROT_OPCODES] = {
     [MICROT_TENSORFLOW] = {
         [MICROT_CONV_2D] = microt_ref_conv_2d,
-        [MICROT_DEPTHWISE_CONV_2D] = microt_ref_depthwise_conv_2d,
-        [MICROT_FULLY_CONNECTED] = microt_ref_fully_connected,
+        [MICROT_DEPTHWISE_CONV_2D] = UNLESS_REPLACED(microt_ref_depthwise_conv_2d),
+        [MICROT_FULLY_CONNECTED] = UNLESS_REPLACED(microt_ref_fully_connected),
         [MICROT_ADD] = microt_ref_add,
         [MICROT_PAD] = microt_ref_pad,
-        [MICROT_AVERAGE_POOL_2D] = microt_ref_average_pool_2d,
-        [MICROT_MEAN] = microt_ref_mean,
+        [MICROT_AVERAGE_POOL_2D] = UNLESS_REPLACED(microt_ref_average_pool_2d),
+        [MICROT_MEAN] = UNLESS_REPLACED(microt_ref_mean),
         [MICROT_RESHAPE] = microt_ref_reshape,
         [MICROT_SOFTMAX] = microt_ref_softmax,
         [MICROT_CONCATENATION] = microt_ref_concatenation,
@@ -88,6 +97,17 @@ void microt_load_op(const microt_model_t *model, unsigned index, microt_op_t *op
     op->scratch_size = microt_u32(r + 60);
 }
 
+static void run_op(const microt_op_t *op, uint8_t *arena) {
+    #ifdef MICROT_HAVE_DSP
+    // A file of another target may have less scratch than these kernels need.
+    if (op->layout != MICROT_IN_PLACE && op->scratch_size >= microt_dsp_scratch(op, op->layout)
+        && microt_dsp_run(op, arena, op->layout, arena + op->scratch)) {
+        return;
+    }
+    #endif
+    kernels[op->layout][op->code](op, arena);
+}
+
 int microt_begin(const microt_model_t *model, microt_run_t *run, uint8_t *arena, unsigned exit) {
     if (exit >= model->exit_count) {
         return -1;
@@ -114,7 +134,7 @@ int microt_step(const microt_model_t *model, microt_run_t *run) {
         if (branch == MICROT_TRUNK || branch == run->exit) {
             microt_op_t op;
             microt_load_op(model, index, &op);
-            kernels[op.layout][op.code](&op, run->arena);
+            run_op(&op, run->arena);
             return (int)index;
         }
     }

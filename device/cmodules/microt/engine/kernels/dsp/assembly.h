@@ -5,7 +5,8 @@
 //
 // Names: r4-r11 hold accumulators; s registers park what would not fit, a VMOV costs one cycle.
 
-#if defined(__ARM_FEATURE_DSP) && defined(__ARM_FP) && __ARM_ARCH_PROFILE == 'M'
+#if defined(__ARM_FEATURE_DSP) && defined(__ARM_FP) && __ARM_ARCH_PROFILE == 'M' \
+    && !defined(MICROT_REFERENCE)
 #define MICROT_DSP_ASSEMBLY (1)
 
     .syntax unified
@@ -50,4 +51,9 @@
     bpl.w   \label
     .endm
 
+#endif
+
+// Without this note an operating system's linker makes the stack executable.
+#if defined(__linux__) && defined(__ELF__)
+    .section .note.GNU-stack, "", %progbits
 #endif

@@ -3,8 +3,8 @@
 // Kernels for Armv7E-M and Armv8-M with DSP instructions and FPU registers (M4F, M7, M33), bit for
 // bit equal to the reference kernels. Multiplications are SMLAD: two int16 products and the sum.
 //
-// Weight layouts. The host lays weights out ahead of time (tests/engine/dsp/layouts.py is the
-// writer); an op's layout says what its weights, bias and requant sections hold and so which
+// Weight layouts. The host lays weights out ahead of time (host/microt/compiler/layout_dsp.py
+// writes them); an op's layout says what its weights, bias and requant sections hold and so which
 // kernel runs it. Layout 0 is TensorFlow Lite's order: every op has a kernel for it here. In the
 // other layouts the bias section is empty and the records hold bias and requantisation; they
 // exist for layers whose sums, shifts and zero points fit the 4 instructions of REQUANTIZE
@@ -47,7 +47,8 @@ enum {
     MICROT_DSP_SMALL = 20,
 };
 
-#if defined(__ARM_FEATURE_DSP) && defined(__ARM_FP) && defined(__ARM_ARCH_PROFILE)
+// MICROT_REFERENCE builds run the reference kernels alone.
+#if defined(__ARM_FEATURE_DSP) && defined(__ARM_FP) && defined(__ARM_ARCH_PROFILE) && !defined(MICROT_REFERENCE)
 #if __ARM_ARCH_PROFILE == 'M'
 #define MICROT_HAVE_DSP (1)
 #endif

@@ -24,6 +24,7 @@ static uint32_t conv_scratch(const microt_op_t *op, unsigned layout) {
         return (uint32_t)(microt_max(block, 1) * 8 * depth + (block != 0 ? 4 * depth : 0)
             + (wide_direct(op, &a) ? 0 : 4 * depth));
     }
+    // A group's channels have weights for all its taps: a file of 2^30 bytes bounds the inputs of a pixel.
     const uint32_t taps = (uint32_t)(a.kernel_h * a.kernel_w);
     const uint32_t group = op->weights_size / (uint32_t)op->out.c, all = taps * (uint32_t)op->in[0].c;
     return round16(all + (group < all ? group : 0));

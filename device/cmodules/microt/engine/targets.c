@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: MIT
+//
+// Which kernels this build has, and what they ask of a file.
+
+#include "targets.h"
+
+// A file of a target without kernels here is refused before its ops are looked at.
+#if defined(MICROT_HAVE_DSP) || defined(MICROT_CHECK_TARGETS)
+#define CHECK_DSP (1)
+#else
+#define CHECK_DSP (0)
+#endif
+
+const char *microt_target_name(unsigned target) {
+    static const char *const names[MICROT_TARGETS] = {"generic", "m0", "dsp", "mve"};
+    return names[target];
+}
+
+const char *microt_kernels(unsigned index) {
+    static const char *const names[] = {
+        #ifdef MICROT_HAVE_DSP
+        "dsp",
+        #endif
+        "reference",
+    };
+    return index < sizeof(names) / sizeof(names[0]) ? names[index] : NULL;
+}
+
+bool microt_target_runs(unsigned target) {
+    return target == MICROT_GENERIC || (CHECK_DSP && target == MICROT_DSP);
+}
+
+bool microt_target_has_layout(unsigned target, unsigned code, unsigned layout) {
+    if (layout < MICROT_TARGET_LAYOUTS) {
+        return layout == MICROT_TENSORFLOW || (layout == MICROT_IN_PLACE && code == MICROT_DEPTHWISE_CONV_2D);
+    }
+    if (CHECK_DSP && target == MICROT_DSP) {
+        return code == MICROT_CONV_2D ? layout >= MICROT_DSP_NARROW && layout <= MICROT_DSP_FIRST
+            : code == MICROT_DEPTHWISE_CONV_2D && (layout == MICROT_DSP_PLANES || layout == MICROT_DSP_SMALL);
+    }
+    return false;
+}
+
+// Layout 1 is the reference kernels' everywhere.
+static bool has_dsp_kernel(unsigned target, const microt_op_t *op) {
+    return CHECK_DSP && target == MICROT_DSP && op->layout != MICROT_IN_PLACE;
+}
+
+const char *microt_target_check(unsigned target, const microt_op_t *op) {
+    return has_dsp_kernel(target, op) ? microt_dsp_check(op, op->layout) : NULL;
+}
+
+uint32_t microt_target_scratch(unsigned target, const microt_op_t *op) {
+    return has_dsp_kernel(target, op) ? microt_dsp_scratch(op, op->layout) : 0;
+}
