@@ -80,7 +80,7 @@ def main():
 @click.argument("source", type=EXISTING_FILE)
 @click.option("-o", "--output", type=NEW, required=True, help="the .mtb file to write")
 @click.option("--exit", "exits", multiple=True, help="a tensor's name or index; again for each exit")
-@click.option("--target", default="generic", show_default=True, help="generic, m0, dsp or mve")
+@click.option("--target", default="generic", show_default=True, help="generic runs everywhere; dsp on M4F, M7, M33")
 @click.option("--features", type=EXISTING_FILE, help=".npz: what happens to an embedding before a head")
 @click.option("--pixels", is_flag=True, default=None, help="the input is a picture: take uint8 pixels too")
 @click.option("--plot", type=NEW, help="a picture of the arena over time (.png)")
@@ -257,7 +257,7 @@ def push(file, board, port, storage, name):
     \b
     microt push models/objects.mtb --port /dev/ttyACM0
     """
-    from microt import teach
+    from microt import compiler, teach
     from microt.boards import Board, Emulator, firmware
 
     if (board is None) == (port is None):
@@ -265,6 +265,7 @@ def push(file, board, port, storage, name):
     data = file.read_bytes()
     if port is None:
         board = Board.load(board)
+        board.check_target(compiler.read_info(data, str(file))["target"])
         image = firmware.build(board, log=note)
         with Emulator(board, image, storage=storage or default_storage(image)) as emulator:
             identity = teach.push(data, emulator.port, name=name, on_line=note)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from microt.compiler import read_info
 from microt.engine import Backbone
 from microt.teach import npy_bytes
 
@@ -20,47 +21,50 @@ def embed(backbone, inputs, *, board=None, port=None, progress=lambda done, tota
     pixels if the backbone takes pixels, or float32 real values, which are quantised with the
     input's scale and zero point. board: an emulated board's name; port: a serial port; neither:
     the host build. Returns a list of (N, dim) int8 arrays, one an exit. ValueError for a wrong
-    shape or dtype.
+    shape or dtype, or a backbone compiled for a target that cannot run there.
     """
-    net = Backbone(backbone)
-    inputs = as_network_input(net, inputs)
+    info = read_info(Path(backbone).read_bytes(), str(backbone))
     if board is None and port is None:
-        return net.embed(inputs, progress=progress)
+        return Backbone(backbone).embed(as_network_input(info, inputs), progress=progress)
+    inputs = as_network_input(info, inputs)
+    dims = [exit["dim"] for exit in info["exits"]]
     from microt.boards import Board, Emulator, Link, firmware, romfs_image
 
     image = romfs_image({"backbone.mtb": Path(backbone).read_bytes(), "input.npy": npy_bytes(inputs)})
     if port:
         with Link(port) as board_link:
             board_link.deploy_romfs(image)
-            return collect(board_link, net, len(inputs), progress)
+            return collect(board_link, dims, len(inputs), progress)
     board = Board.load(board)
+    board.check_target(info["target"])
     elf = firmware.build(board, log=log)
     storage = elf.parent / "embed.bin"
     with (
         Emulator(board, elf, storage=storage, romfs=image) as emulator,
         Link(emulator.port) as board_link,
     ):
-        return collect(board_link, net, len(inputs), progress)
+        return collect(board_link, dims, len(inputs), progress)
 
 
-def as_network_input(net, inputs):
-    """Checks a batch against the backbone's input; float32 becomes int8."""
-    kinds = ["int8", "float32"] + (["uint8"] if net.takes_pixels else [])
-    if inputs.shape[1:] != tuple(net.input_shape) or inputs.dtype.name not in kinds:
+def as_network_input(info, inputs):
+    """Checks a batch against the input of a backbone (see `compiler.read_info`); float32 becomes int8."""
+    shape = tuple(info["input"]["shape"])
+    kinds = ["int8", "float32"] + (["uint8"] if info["takes_pixels"] else [])
+    if inputs.shape[1:] != shape or inputs.dtype.name not in kinds:
         raise ValueError(
-            f"input: expected {('N', *net.input_shape)} of {' or '.join(kinds)}, got {inputs.shape} of {inputs.dtype}"
+            f"input: expected {('N', *shape)} of {' or '.join(kinds)}, got {inputs.shape} of {inputs.dtype}"
         )
     if inputs.dtype == np.float32:
         if not np.isfinite(inputs).all():
             raise ValueError("input: expected finite values, got NaN or infinity")
-        steps = np.round(inputs / np.float32(net.input_scale)) + net.input_zero_point
+        steps = np.round(inputs / np.float32(info["input"]["scale"])) + info["input"]["zero_point"]
         inputs = np.clip(steps, -128, 127).astype(np.int8)
     return np.ascontiguousarray(inputs)
 
 
-def collect(board_link, net, count, progress):
-    """Runs device/tasks/embed.py and gathers the lines `EMBEDDING sample exit hex`."""
-    outputs = [np.zeros((count, item.dim), np.int8) for item in net.exits]
+def collect(board_link, dims, count, progress):
+    """Runs device/tasks/embed.py and gathers the lines `EMBEDDING sample exit hex`; dims: the exits' lengths."""
+    outputs = [np.zeros((count, dim), np.int8) for dim in dims]
     seen = np.zeros((count, len(outputs)), bool)
 
     def on_line(line):

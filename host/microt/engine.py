@@ -108,7 +108,8 @@ class _Run(ctypes.Structure):
 
 def sources() -> list[Path]:
     """The C files of the engine, in a fixed order."""
-    files = sorted(SOURCES.glob("*.c")) + sorted(SOURCES.glob("kernels/ref/*.c"))
+    folders = (SOURCES, SOURCES / "kernels" / "ref", SOURCES / "kernels" / "dsp")
+    files = [file for folder in folders for file in sorted(folder.glob("*.c"))]
     if not files:
         raise RuntimeError(
             f"engine: expected its C sources in {SOURCES}, found none; "
@@ -238,6 +239,7 @@ class Backbone:
         if self._lib.microt_open(self._model, ctypes.addressof(self._buffer), len(self._file), error, _ERROR_SIZE):
             raise ValueError(error.value.decode())
         self.sha256 = self._file[16:48].hex()
+        # of a file for the generic target, and this engine runs no other
         identity = hashlib.sha256(self._file[48:]).hexdigest()
         if self.sha256 != identity:
             raise ValueError(f"file: its SHA-256 is {identity}, its header says {self.sha256}")

@@ -12,11 +12,13 @@ from pathlib import Path
 import numpy as np
 
 from microt.boards import Link, LinkError, romfs_image
-from microt.engine import Backbone
+from microt.compiler import read_info
 
 TASKS = Path(__file__).resolve().parents[2] / "device" / "tasks"
 REPORT_MARK = "REPORT "
 BACKBONE = "/rom/backbone.mtb"
+# what tells two .mtb files apart: files of one backbone for several targets have one SHA-256
+HEAD = 16
 
 
 @dataclass
@@ -148,21 +150,30 @@ def run_task(script, port, *, mount=None, on_line=lambda line: None):
 def push(backbone, port, *, name="backbone.mtb", on_line=lambda line: None):
     """Puts a backbone into the ROMFS of the board at a port, unless it is there already; returns its SHA-256 (hex).
 
-    backbone: the bytes of an .mtb file. The ROMFS then holds this file alone. Ends with the board having
-    opened it. RuntimeError when mpremote fails or the board refuses the file.
+    backbone: the bytes of an .mtb file, for a target that the board runs. The ROMFS then holds this file alone.
+    Ends with the board having opened it. RuntimeError when mpremote fails or the board refuses the file.
     """
-    wanted = Backbone(backbone).sha256
-    if read_identity(port, name) != wanted:
+    wanted = read_info(backbone)["sha256"]
+    if read_head(port, name) != bytes(backbone[:HEAD]):
         with tempfile.TemporaryDirectory() as folder:
             image = Path(folder) / "rom.romfs"
             image.write_bytes(romfs_image({name: bytes(backbone)}))
             mpremote(port, "romfs", "deploy", image, on_line=on_line)
         with Link(port) as link:
             link.reset()
-        found = read_identity(port, name)
-        if found != wanted:
-            raise RuntimeError(f"/rom/{name} on {port}: expected the backbone {wanted[:12]}, the board opens {found}")
+    found = read_identity(port, name)
+    if found != wanted:
+        raise RuntimeError(f"/rom/{name} on {port}: expected the backbone {wanted[:12]}, the board opens {found}")
     return wanted
+
+
+def read_head(port, name):
+    """The first bytes of /rom/<name> on a board, its size and checksum among them; b"" where there is no such file."""
+    with Link(port) as link:
+        try:
+            return bytes(link.eval(f"open('/rom/{name}', 'rb').read({HEAD})"))
+        except LinkError:
+            return b""
 
 
 def read_identity(port, name):

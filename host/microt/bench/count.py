@@ -95,7 +95,7 @@ BOARD_SECONDS = 900
 INSTRUCTIONS_PER_MICROSECOND = 1000
 
 # The engine's functions that call kernels; a compiler may have merged the first with the others.
-CALLERS = ("microt_step", "microt_run", "microt_resume")
+CALLERS = ("microt_step", "microt_run", "microt_resume", "microt_dsp_run")
 
 
 @dataclass
@@ -137,8 +137,11 @@ def count(board, mtb: bytes, *, log: Callable[[str], None] = print) -> dict:
     if board.qemu is None:
         raise ValueError(f"board: expected an emulated one to count on, got {board.name}")
     info = read_info(mtb)
+    board.check_target(info["target"])
     image = firmware.build(board, log=log)
     notes = []
+    if info["target"] != board.target:
+        log(f"compiled for target {info['target']}; weights laid out with --target {board.target} run faster")
     try:
         library = plugin.build()
     except plugin.PluginUnavailable as reason:
@@ -154,10 +157,10 @@ def count(board, mtb: bytes, *, log: Callable[[str], None] = print) -> dict:
 
 
 def count_tflite(board, path: str | Path, *, log: Callable[[str], None] = print) -> dict:
-    """As ``count``, for an int8 ``.tflite`` file, which is compiled first."""
+    """As ``count``, for an int8 ``.tflite`` file, which is compiled for the board's target first."""
     from microt import compiler
 
-    return count(board, compiler.compile_tflite(path).data, log=log)
+    return count(board, compiler.compile_tflite(path, target=board.target).data, log=log)
 
 
 # ---- on the board

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,11 @@ else:
 # The checkout: the package is installed from it in place (pip install -e).
 ROOT = Path(__file__).resolve().parents[3]
 BOARDS = ROOT / "boards"
+
+
+def reference_only() -> bool:
+    """Whether the environment asks for firmware whose reference kernels run every operator (MICROT_REFERENCE=1)."""
+    return os.environ.get("MICROT_REFERENCE") == "1"
 
 
 @dataclass(frozen=True)
@@ -35,7 +41,8 @@ class Qemu:
 class Board:
     """A board. Sizes in bytes; figures that stand for no microcontroller (the unix build) are None.
 
-    port: "mps" (emulated) or "unix"; core: the CPU's name; target: which of the engine's kernels suit it;
+    port: "mps" (emulated) or "unix"; core: the CPU's name; target: what to compile backbones for, which says the
+    engine's kernels that run them ("generic" where MICROT_REFERENCE=1 has the reference kernels run everything);
     mcu, clock_hz, ram_bytes, flash_bytes: the microcontroller that is modelled; power_mw: what that one takes
     while computing at clock_hz, None if no source gives a figure; power_source: where the figure comes from;
     heap_bytes, stack_bytes: what MicroPython gets; qemu: how it is emulated, None for the unix build.
@@ -56,6 +63,15 @@ class Board:
     power_source: str | None = None
     qemu: Qemu | None = None
 
+    def check_target(self, target: str) -> None:
+        """ValueError when a backbone that was compiled for another target cannot run here."""
+        if target not in ("generic", self.target):
+            fits = " or ".join(dict.fromkeys(["generic", self.target]))
+            raise ValueError(
+                f"the backbone is compiled for target {target}, {self.name} runs {fits}: "
+                f"microt compile --target {self.target}"
+            )
+
     @staticmethod
     def names() -> list[str]:
         """All boards of this checkout, sorted."""
@@ -72,6 +88,8 @@ class Board:
                 )
             raise ValueError(f"board: expected one of {', '.join(cls.names())}, got {name!r}")
         table = tomllib.loads((path / "board.toml").read_text())
+        if reference_only():
+            table["target"] = "generic"
         try:
             modelled, build, qemu = table.pop("modelled", {}), table.pop("build"), table.pop("qemu", None)
             return cls(path=path, qemu=Qemu(**qemu) if qemu else None, **table, **modelled, **build)

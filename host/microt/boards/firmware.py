@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""Building a board's firmware with make, out of tree, into build/<BOARD>/."""
+"""Building a board's firmware with make, out of tree, into build/<BOARD>/.
+
+With MICROT_REFERENCE=1 in the environment into build/<BOARD>-reference/, without the kernels for an instruction set.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,7 @@ import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from microt.boards.board import ROOT, Board
+from microt.boards.board import ROOT, Board, reference_only
 
 BUILD = ROOT / "build"
 MODULES = ROOT / "device" / "cmodules"
@@ -35,20 +38,21 @@ def build(board: Board, *, log: Callable[[str], object] = print) -> Path:
         if shutil.which(tool) is None:
             raise RuntimeError(f"{board.name}: {tool} is not installed; tools/setup.sh installs what the build needs")
     source = micropython(log=log)
+    folder = BUILD / (f"{board.name}-reference" if reference_only() else board.name)
     with _lock(BUILD / "mpy-cross"):
         cross = BUILD / "mpy-cross" / "mpy-cross"
         _make(source / "mpy-cross", {"BUILD": BUILD / "mpy-cross"}, "mpy-cross", log)
     variables = {
-        "BUILD": BUILD / board.name,
+        "BUILD": folder,
         "MICROPY_MPYCROSS": cross,
         "MICROPY_MPYCROSS_DEPENDENCY": cross,
         "USER_C_MODULES": MODULES,
     }
     if board.port == "unix":
-        directory, program = source / "ports" / "unix", BUILD / board.name / "micropython"
+        directory, program = source / "ports" / "unix", folder / "micropython"
         variables["VARIANT_DIR"] = board.path
     else:
-        directory, program = ROOT / "boards" / board.port, BUILD / board.name / "firmware.elf"
+        directory, program = ROOT / "boards" / board.port, folder / "firmware.elf"
         variables |= {
             "MICROPYTHON_DIR": source,
             "BOARD": board.name,
@@ -56,7 +60,9 @@ def build(board: Board, *, log: Callable[[str], object] = print) -> Path:
             "HEAP_BYTES": board.heap_bytes,
             "STACK_BYTES": board.stack_bytes,
         }
-    with _lock(BUILD / board.name):
+    if reference_only():
+        variables["MICROT_REFERENCE"] = 1
+    with _lock(folder):
         _make(directory, variables, board.name, log)
     if not program.is_file():
         raise RuntimeError(f"{board.name}: make succeeded but left no {program}")

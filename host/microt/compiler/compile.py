@@ -16,8 +16,9 @@ from .graph import remove_dead
 @dataclass
 class Compiled:
     """A compiled backbone: `data` the bytes of the .mtb file, `report` what is in it
-    (see `mtb.read_info`) and `unmatched_sums`: how many accumulator values, of all that can
-    occur, FULLY_CONNECTED rounds otherwise than TensorFlow Lite (see `params`)."""
+    (see `mtb.read_info`), `why` of layers that have no fast layout on the target, and
+    `unmatched_sums`: how many accumulator values, of all that can occur, FULLY_CONNECTED rounds
+    otherwise than TensorFlow Lite (see `params`)."""
 
     data: bytes
     report: dict
@@ -86,7 +87,7 @@ def _pixel_table(pixels, derived, shape):
 _IN_PLACE = ("RESHAPE", "ADD", "LOOKUP", "ARITHMETIC")
 
 
-def _place(graph, schedule, lowered, target):
+def _place(graph, schedule, lowered, laid):
     """Tensor records with their places in the arena, in order of first use, and the arena's size.
     Returns (records, {tensor of the graph: index of its record}, arena bytes, {step: (offset,
     bytes) of its scratch})."""
@@ -108,8 +109,7 @@ def _place(graph, schedule, lowered, target):
         if low.kind in _IN_PLACE or low.in_place
         for source in low.inputs
     ]
-    scratch = {step: layout.scratch_bytes(low, target) for step, low in enumerate(lowered)}
-    scratch = {step: size for step, size in scratch.items() if size}
+    scratch = {step: constants.scratch for step, constants in enumerate(laid) if constants.scratch}
     blocks += [memory.Block(size, step, step) for step, size in scratch.items()]
     shrinking = {index_of[low.output] for low in lowered if low.in_place}
     offsets, peak, _ = memory.plan_in_place(blocks, pairs, shrinking)
@@ -132,22 +132,22 @@ def _place(graph, schedule, lowered, target):
     return records, index_of, peak, scratch
 
 
-def _order(graph, schedule, lowered, target):
-    """(operators, what `_place` gives for them) in the order that needs the smaller arena."""
-    placed = _place(graph, schedule, lowered, target)
+def _order(graph, schedule, lowered, laid):
+    """(operators, their constants, what `_place` gives for them) in the order that needs the smaller arena."""
+    placed = _place(graph, schedule, lowered, laid)
     sizes = {t: graph.tensors[t].elements for low in lowered for t in (*low.inputs, low.output)}
     pinned = set(schedule.tensors)
     positions = order.improve(lowered, sizes, schedule.ends, schedule.branches, pinned, _IN_PLACE)
     if positions != list(range(len(lowered))):
-        other = [lowered[position] for position in positions]
-        again = _place(graph, schedule, other, target)
+        other = [[each[position] for position in positions] for each in (lowered, laid)]
+        again = _place(graph, schedule, *other)
         if again[2] < placed[2]:
-            return other, again
-    return lowered, placed
+            return *other, again
+    return lowered, laid, placed
 
 
-def _depthwise_in_place(graph, schedule, lowered, placed, target):
-    """(operators, what `_place` gives for them) where depthwise convolutions run in the place of
+def _depthwise_in_place(graph, schedule, lowered, laid, placed, target):
+    """(operators, their constants, what `_place` gives for them) where depthwise convolutions run in the place of
     their input, but only those that make the arena smaller: the ones where most is alive."""
     pinned = set(schedule.tensors)
     while True:
@@ -164,11 +164,15 @@ def _depthwise_in_place(graph, schedule, lowered, placed, target):
             for step, low in enumerate(lowered)
         ]
         if all(a is b for a, b in zip(changed, lowered, strict=True)):
-            return lowered, placed
-        again = _place(graph, schedule, changed, target)
+            return lowered, laid, placed
+        other = [
+            old if a is b else layout.lay_out(a, graph, target)
+            for a, b, old in zip(changed, lowered, laid, strict=True)
+        ]
+        again = _place(graph, schedule, changed, other)
         if again[2] >= placed[2]:
-            return lowered, placed
-        lowered, placed = changed, again
+            return lowered, laid, placed
+        lowered, laid, placed = changed, other, again
 
 
 def _alive(placed, steps):
@@ -185,8 +189,7 @@ def _alive(placed, steps):
     return mtb.live_bytes(tensors, [scratch.get(step, (0, 0))[1] for step in range(steps)])
 
 
-def _op_record(low, branch, records, index_of, target, scratch):
-    number, weights = layout.arrange(low, target)
+def _op_record(low, laid, branch, records, index_of, scratch):
     return mtb.OpRecord(
         low.kind,
         records[index_of[low.output]].name,
@@ -194,13 +197,43 @@ def _op_record(low, branch, records, index_of, target, scratch):
         index_of[low.output],
         branch,
         low.macs,
-        number,
+        laid.layout,
         np.array(low.args, "<i4").tobytes(),
-        weights,
-        b"" if low.bias is None else low.bias.astype("<i4").tobytes(),
-        b"" if low.requant is None else low.requant.astype("<i4").tobytes(),
+        laid.weights,
+        laid.bias,
+        laid.requant,
         *scratch,
     )
+
+
+def _program(graph, schedule, lowered, target, features, pixels, in_place):
+    """The Program for a target, and why layers have no layout of their own: {step: reason}.
+
+    features, pixels: as a Program has them. in_place: as `compile_tflite` has it.
+    """
+    laid = [layout.lay_out(low, graph, target) for low in lowered]
+    lowered, laid, placed = _order(graph, schedule, lowered, laid)
+    if in_place:
+        lowered, laid, placed = _depthwise_in_place(graph, schedule, lowered, laid, placed, target)
+    records, index_of, arena, scratch = placed
+    start = index_of[graph.inputs[0]]
+    program = mtb.Program(
+        layout.target_code(target),
+        arena,
+        start,
+        records,
+        [
+            _op_record(low, constants, branch, records, index_of, scratch.get(step, (0, 0)))
+            for step, (low, constants, branch) in enumerate(zip(lowered, laid, schedule.branches, strict=True))
+        ],
+        [
+            mtb.ExitRecord(index_of[tensor], end, cost)
+            for tensor, end, cost in zip(schedule.tensors, schedule.ends, schedule.macs, strict=True)
+        ],
+        features,
+        pixels,
+    )
+    return program, {step: constants.why for step, constants in enumerate(laid) if constants.why}
 
 
 def compile_tflite(source, *, exits=None, target="generic", features=None, pixels=None, in_place=True):
@@ -209,7 +242,9 @@ def compile_tflite(source, *, exits=None, target="generic", features=None, pixel
     exits     names or indices of tensors; None: the file's outputs. They are numbered by their
               cost. The embedding of a map is its mean over height and width, in the map's own
               scale and zero point, on a branch of that exit; its name has ":mean" added
-    target    the core that the weights are laid out for; "generic" so far
+    target    the core that the weights are laid out for: "generic" runs everywhere, "dsp" on
+              Cortex-M4F, M7 and M33 (see `boards.Board.target`); both are the same backbone: their
+              embeddings and their SHA-256 are equal
     features  what happens to embeddings before a head, see `features`; None: nothing
     pixels    True: the backbone also takes uint8 pixels p as p - 128; or a table int8 (256,);
               None or False: only where the file itself has a uint8 input
@@ -239,30 +274,20 @@ def compile_tflite(source, *, exits=None, target="generic", features=None, pixel
     lowered = [lowered[position] for position in schedule.order]
     if len(lowered) > 1024:
         raise ValueError(f"{graph.source}: expected at most 1024 layers, got {len(lowered)}")
-    lowered, placed = _order(graph, schedule, lowered, target)
-    if in_place:
-        lowered, placed = _depthwise_in_place(graph, schedule, lowered, placed, target)
-    records, index_of, arena, scratch = placed
-    start = index_of[graph.inputs[0]]
-    program = mtb.Program(
-        layout.target_code(target),
-        arena,
-        start,
-        records,
-        [
-            _op_record(low, branch, records, index_of, target, scratch.get(step, (0, 0)))
-            for step, (low, branch) in enumerate(zip(lowered, schedule.branches, strict=True))
-        ],
-        [
-            mtb.ExitRecord(index_of[tensor], end, cost)
-            for tensor, end, cost in zip(schedule.tensors, schedule.ends, schedule.macs, strict=True)
-        ],
+    extras = (
         features_.normalise(features, [graph.tensors[t].hwc[2] for t in schedule.tensors]),
-        _pixel_table(pixels, derived, records[start].hwc),
+        _pixel_table(pixels, derived, graph.tensors[graph.inputs[0]].hwc),
+        in_place,
     )
-    data = mtb.write(program)
+    program, reasons = _program(graph, schedule, lowered, target, *extras)
+    identity = None
+    if target != "generic":
+        identity = mtb.identity_of(mtb.write(_program(graph, schedule, lowered, "generic", *extras)[0]))
+    data = mtb.write(program, identity)
     report = mtb.read_info(data, graph.source)
     report["unmatched_sums"] = sum(low.unmatched for low in lowered)
+    for step, reason in reasons.items():
+        report["layers"][step]["why"] = reason
     return Compiled(data, report)
 
 
@@ -290,7 +315,8 @@ def describe(report):
     text = io.StringIO()
     console = Console(file=text, width=160, highlight=False, force_terminal=False)
     table = Table(box=None, pad_edge=False, header_style="")
-    for title in ("layer", "operator", "input", "output", "exit"):
+    laid_out = any(layer["layout"] for layer in report["layers"])
+    for title in ("layer", "operator", "input", "output", *(["layout"] if laid_out else []), "exit"):
         table.add_column(title, justify="right" if title == "layer" else "left", no_wrap=True)
     for title in ("MACs", "weights B", "alive B"):
         table.add_column(title, justify="right", no_wrap=True)
@@ -304,6 +330,7 @@ def describe(report):
             layer["op"].lower(),
             _inputs(layer["input_shapes"]),
             _times(layer["output_shape"]),
+            *([layer["layout"]] if laid_out else []),
             "ends " + reached[0] if reached else branch,
             f"{layer['macs']:,}",
             f"{layer['weight_bytes']:,}",
@@ -331,6 +358,14 @@ def describe(report):
         f"takes {'uint8 pixels or int8' if report['takes_pixels'] else 'int8'}",
         soft_wrap=True,
     )
+    for layer in report["layers"]:
+        if layer.get("why"):
+            console.print(
+                f"note: layer {layer['index']} ({layer['op'].lower()}) has no fast kernel for target "
+                f"{report['target']}: {layer['why']}",
+                markup=False,
+                soft_wrap=True,
+            )
     if report.get("unmatched_sums"):
         console.print(
             f"note: {report['unmatched_sums']} sums of fully connected layers are rounded "

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .layout import TARGETS
+from .layout import TARGETS, layout_name
 from .memory import ALIGN, aligned
 
 MAGIC = b"MTB\0"
@@ -179,8 +179,14 @@ def _features(features, data):
     return bytes(out)
 
 
-def write(program):
-    """The bytes of the .mtb file of a Program."""
+def write(program, identity=None):
+    """The bytes of the .mtb file of a Program.
+
+    identity: SHA-256 (32 bytes) of the backbone, which `identity_of` tells from its file for the
+    generic target; None: this is that file.
+    """
+    if (identity is None) != (program.target == 0):
+        raise ValueError(f"identity: expected one for any target but 0, got {identity} for {program.target}")
     strings, names = _strings(program)
     sizes = {
         "tensors": _TENSOR.size * len(program.tensors),
@@ -247,9 +253,14 @@ def write(program):
         0,
     )
     file = bytearray(head + body)
-    file[16:48] = hashlib.sha256(file[48:]).digest()
+    file[16:48] = identity or identity_of(file)
     file[12:16] = struct.pack("<I", zlib.crc32(file[16:]))
     return bytes(file)
+
+
+def identity_of(file):
+    """SHA-256 (32 bytes) of the backbone in a file for the generic target."""
+    return hashlib.sha256(file[48:]).digest()
 
 
 def _text(strings, offset, what):
@@ -278,8 +289,8 @@ def read_info(file, source="file"):
     A dictionary of `flash_bytes`, `arena_bytes`, `arena_lower_bound_bytes`, `macs`, `target`,
     `sha256`, `takes_pixels`, `input` {name, shape, scale, zero_point}, `exits` [{tensor, macs,
     dim, scale, zero_point, end, layers, arena_bytes, peak_bytes, feature}], `layers` [{index, op,
-    name, branch, macs, input_shapes, output_shape, weight_bytes, scratch_offset, scratch_bytes,
-    live_bytes}],
+    name, branch, macs, input_shapes, output_shape, layout, weight_bytes, scratch_offset,
+    scratch_bytes, live_bytes}],
     `tensors` [{name, shape, bytes, offset, alive}]. Shapes are (h, w, c). An exit's `layers` are
     those that run to reach it, `arena_bytes` the part of the arena that they touch, `peak_bytes`
     the most that is alive at once on the way. Raises ValueError for anything but a whole .mtb file.
@@ -298,7 +309,7 @@ def read_info(file, source="file"):
         raise ValueError(f"{source}: expected {size} bytes, got {len(file)}: truncated?")
     if zlib.crc32(file[16:]) != crc:
         raise ValueError(f"{source}: checksum mismatch, the file is damaged")
-    if hashlib.sha256(file[48:]).digest() != sha:
+    if target == 0 and identity_of(file) != sha:
         raise ValueError(f"{source}: SHA-256 mismatch, the file is damaged")
     table = fields[13:27]
     sections = {}
@@ -341,6 +352,7 @@ def _reached(exit_, number, layers, tensors, input_):
 
 
 def _info(file, sections, arena, input_, target, exit_count, sha):
+    target = {known.code: name for name, known in TARGETS.items()}.get(target, str(target))
     strings = sections["strings"]
     tensors = []
     for i, record in enumerate(_TENSOR.iter_unpack(sections["tensors"])):
@@ -404,6 +416,7 @@ def _info(file, sections, arena, input_, target, exit_count, sha):
                 "input_shapes": [tensors[t]["shape"] for t in inputs],
                 "output_shape": tensors[output]["shape"],
                 "output": output,
+                "layout": layout_name(target, layout),
                 "weight_bytes": blobs[3] + blobs[5] + blobs[7],
                 "scratch_offset": record[20],
                 "scratch_bytes": record[21],
@@ -414,14 +427,13 @@ def _info(file, sections, arena, input_, target, exit_count, sha):
         exit_.update(_reached(exit_, number, layers, tensors, input_))
     for layer in layers:
         del layer["output"]
-    names = {target.code: name for name, target in TARGETS.items()}
     start = tensors[input_]
     return {
         "flash_bytes": len(file),
         "arena_bytes": arena,
         "arena_lower_bound_bytes": max(live, default=0),
         "macs": exits[-1]["macs"],
-        "target": names.get(target, str(target)),
+        "target": target,
         "sha256": sha.hex(),
         "takes_pixels": bool(sections["input"]),
         "input": {key: start[key] for key in ("name", "shape", "scale", "zero_point")},
