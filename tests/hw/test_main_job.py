@@ -49,7 +49,7 @@ def test_embeddings_are_the_same_on_board_host_and_in_tensorflow_lite(start, inp
     image = romfs_image({"backbone.mtb": MTB.read_bytes(), "input.npy": teach.npy_bytes(inputs)})
     net = Backbone(MTB)
     with start(romfs=image) as emulator, Link(emulator.port) as link:
-        on_board = embed.collect(link, net, INPUTS, lambda done, total: None)
+        on_board = embed.collect(link, [e.dim for e in net.exits], INPUTS, lambda done, total: None)
     on_host = net.embed(inputs)
     in_tensorflow = tensorflow_lite(inputs)
     for board_rows, host_rows, reference_rows in zip(on_board, on_host, in_tensorflow, strict=True):

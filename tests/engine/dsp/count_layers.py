@@ -22,14 +22,14 @@ from pathlib import Path
 
 import dsp_cases as cases
 import dsp_machine as machine
-import layouts
 import numpy as np
 from dsp_networks import NETWORKS, SINGLE
-from layouts import Window
 
 from microt.bench import plugin
 from microt.bench.cycles import Program
 from microt.bench.elf import Elf
+from microt.compiler import layout_dsp as layouts
+from microt.compiler.layout_dsp import Window
 
 BASELINE = machine.ROOT.parent / "shared" / "design" / "perf_baseline.json"
 

@@ -7,7 +7,8 @@ import dataclasses
 
 import dsp_machine as machine
 import numpy as np
-from layouts import Requant, Window
+
+from microt.compiler.layout_dsp import Requant, Window
 
 
 def values(rng, *shape) -> np.ndarray:

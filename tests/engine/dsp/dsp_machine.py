@@ -14,6 +14,8 @@ from pathlib import Path
 
 import numpy as np
 
+from microt.compiler import layout_dsp as layouts
+
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[2]
 ENGINE = ROOT / "device" / "cmodules" / "microt" / "engine"
@@ -23,7 +25,6 @@ BUILD = ROOT / "build" / "dsp_tests"
 sys.path.insert(0, str(HERE))
 
 import dsp_reference as reference  # noqa: E402
-import layouts  # noqa: E402
 
 CONV_2D, DEPTHWISE, FULLY_CONNECTED, ADD, AVERAGE_POOL, MEAN = 1, 2, 3, 4, 6, 7
 
@@ -101,7 +102,7 @@ def depthwise_case(name, window, weights, requant, x, clamp=(-128, 127), **optio
 
 def fully_connected_case(name, weights, requant, x, out_shape, clamp, **options) -> Case:
     out = reference.fully_connected(x, weights, requant, clamp).reshape(out_shape)
-    laid = layouts.plain(weights, requant)
+    laid = layouts.in_order(weights, requant)
     zeros = [requant.zero_in, requant.zero_out]
     macs = out.size * weights.shape[1]
     return Case(name, FULLY_CONNECTED, laid, (*clamp, 0), [x], zeros, out, macs, **options)

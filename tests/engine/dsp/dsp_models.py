@@ -6,9 +6,9 @@ from __future__ import annotations
 import struct
 
 import dsp_machine as machine
-import layouts
 import numpy as np
 
+from microt.compiler import layout_dsp as layouts
 from microt.engine import Backbone
 
 _OP = struct.Struct("<BBBB4HHH8II I 8x")

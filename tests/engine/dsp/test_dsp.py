@@ -10,9 +10,10 @@ from collections import Counter
 
 import dsp_cases as cases
 import dsp_machine as machine
-import layouts
 import pytest
 from count_layers import case, measure
+
+from microt.compiler import layout_dsp as layouts
 
 SLOW = bool(os.environ.get("MICROT_SLOW"))
 COUNT, CORES = (600, ["m4", "m7", "m33"]) if SLOW else (120, ["m4"])
