@@ -1,0 +1,63 @@
+# SPDX-License-Identifier: MIT
+"""Samples that a host feeds over the board's line, as text.
+
+A sample is a line `#17`, which names one of a file's samples, or lines of base64 and then an empty
+line. Nothing waits: `read` takes what has come and returns None until a sample is whole.
+"""
+
+import select
+import sys
+from binascii import a2b_base64
+
+LINE = 512  # characters that a line has at most
+
+
+class Stream:
+    """read() -> buffer or None. samples: what `#17` names, a `microt.sources.npy.Npy` or a list; size: of a sample."""
+
+    def __init__(self, samples=None, size=0, file=None):
+        self._samples = samples
+        self._file = file or sys.stdin
+        self._poll = select.poll()
+        self._poll.register(self._file, select.POLLIN)
+        self._line = ""
+        self._buffer = bytearray(size)
+        self._at = 0
+        self.problem = None
+
+    def read(self):
+        """The next sample, valid until the next call, or None. What is no sample is told in `problem` and left out."""
+        while self._poll.poll(0):
+            character = self._file.read(1)
+            if not character:
+                return None
+            if character not in "\r\n":
+                if len(self._line) < LINE:
+                    self._line += character
+                continue
+            line, self._line = self._line, ""
+            sample = self._take(line)
+            if sample is not None:
+                return sample
+        return None
+
+    def _take(self, line):
+        try:
+            if line.startswith("#"):
+                return self._samples[int(line[1:])]
+            if line:
+                piece = a2b_base64(line)
+                if self._at + len(piece) > len(self._buffer):
+                    raise ValueError("expected %d bytes, got more" % len(self._buffer))
+                self._buffer[self._at : self._at + len(piece)] = piece
+                self._at += len(piece)
+                return None
+            whole, self._at = self._at, 0
+            if whole == len(self._buffer) and whole:
+                return self._buffer
+            if whole:
+                raise ValueError("expected %d bytes, got %d" % (len(self._buffer), whole))
+        except (ValueError, IndexError, TypeError) as error:
+            self._at = 0
+            self.problem = "sample: %s" % error
+        return None
