@@ -32,7 +32,7 @@ def test_shipped_recipe_is_the_measured_one():
 
 
 @pytest.mark.parametrize("change, message", [
-    (("epochs = 16", "epoch = 8"), r"\[train\] has no key epoch; known: batch, epochs"),
+    (("epochs = 16", "epoch = 8"), r"\[train\] has no key epoch; known: batch, episode_shots, epochs"),
     (("epochs = 16", "epochs = 8.5"), "train.epochs: expected int, got 8.5"),
     (("[quantize]", "[quantise]"), "the recipe has no key quantise"),
     (('family = "mobilenet_v1"', 'family = "resnet"'), "expected \"mobilenet_v1\", got 'resnet'"),

@@ -24,6 +24,41 @@ def cosine_distance(a, b):
     return ops.mean(1.0 - ops.sum(unit(a) * unit(b), axis=-1))
 
 
+def squared_distance(a, b):
+    """Mean squared difference of a and b, both (N, d): MicroT's embedding loss."""
+    return ops.mean(ops.square(a - b))
+
+
+DISTANCES = {"cosine": cosine_distance, "mse": squared_distance}
+
+
+def decorrelation(features):
+    """How far the features (N, d) are from uncorrelated: 0.5 mean((F^T F - I)^2).
+
+    F: the features less the batch's mean, each column of length 1 (O-FSCIL, arXiv:2403.07851).
+    """
+    features = features - ops.mean(features, axis=0, keepdims=True)
+    columns = features / ops.maximum(ops.norm(features, axis=0, keepdims=True), 1e-6)
+    off = ops.matmul(ops.transpose(columns), columns) - ops.eye(features.shape[-1])
+    return 0.5 * ops.mean(ops.square(off))
+
+
+def prototype_episode(features, ways: int, scale: float = 16.0):
+    """Loss of one few-shot episode within the batch: half of each class's samples are asked about the others' means.
+
+    features: (ways * n, d), n samples of a class after those of another, n at least 2. Cross-entropy of the cosine
+    to each class's mean, the batch's mean taken off first, times `scale`.
+    """
+    features = features - ops.mean(features, axis=0, keepdims=True)
+    groups = ops.reshape(features, (ways, -1, features.shape[-1]))
+    half = groups.shape[1] // 2
+    means = ops.mean(groups[:, :half], axis=1)
+    asked = ops.reshape(groups[:, half:], (-1, features.shape[-1]))
+    logits = scale * ops.matmul(unit(asked), ops.transpose(unit(means)))
+    labels = ops.repeat(ops.arange(ways), groups.shape[1] - half)
+    return ops.mean(keras.losses.sparse_categorical_crossentropy(labels, logits, from_logits=True))
+
+
 class CosineSoftmax(keras.layers.Layer):
     """Classification by the cosine to one learned direction a class: (N, d), (N,) -> loss.
 

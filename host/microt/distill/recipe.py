@@ -26,8 +26,24 @@ class Start:
 
 @dataclass(frozen=True)
 class Teacher:
-    tflite: Path
+    """One of four sources, see `microt.distill.teacher.teacher_of`.
+
+    tflite: a network, cut at `tensor`. npy: embeddings (N, dim) of the training pictures, in their
+    order. keras: a saved model, its last output pooled. application: a network of keras.applications by name, with
+    `weights` ("imagenet" or a file).
+    """
+
+    tflite: Path | None = None
     tensor: str = "AVERAGE_POOL_2D"
+    npy: Path | None = None
+    keras: Path | None = None
+    application: str = ""
+    weights: str = "imagenet"
+
+    @property
+    def source(self) -> str:
+        """The name of the one source."""
+        return self.application or (self.tflite or self.npy or self.keras).name
 
 
 @dataclass(frozen=True)
@@ -42,11 +58,19 @@ class Backbone:
 
 @dataclass(frozen=True)
 class ExitLoss:
-    """Weights of the terms at one exit; a weight of 0 leaves the term out."""
+    """Weights of the terms at one exit; a weight of 0 leaves the term out.
+
+    teacher, own: to the teacher's and the start's own last embedding, by `distance`: "cosine" (of square-rooted
+    features) or "mse". label: classification. decorrelation: of the features. episode: few-shot
+    episodes within the batch, which then holds [train] episode_shots samples of each of its classes.
+    """
 
     teacher: float = 0.0
     own: float = 0.0
     label: float = 0.0
+    decorrelation: float = 0.0
+    episode: float = 0.0
+    distance: str = "cosine"
 
 
 @dataclass(frozen=True)
@@ -59,6 +83,7 @@ class Train:
     weight_decay: float = 1e-4
     warm_up: float = 0.05
     final_rate: float = 0.02
+    episode_shots: int = 8
 
 
 @dataclass(frozen=True)
@@ -140,6 +165,21 @@ def load_recipe(path: str | Path) -> Recipe:
         raise ValueError(f'{path}: backbone.family: expected "mobilenet_v1", got {recipe.backbone.family!r}')
     if recipe.teacher is None and (recipe.part.teacher or recipe.full.teacher):
         raise ValueError(f"{path}: a loss has a teacher term but there is no [teacher] table")
+    for name, term in (("part", recipe.part), ("full", recipe.full)):
+        if term.distance not in ("cosine", "mse"):
+            raise ValueError(f'{path}: loss.{name}.distance: expected "cosine" or "mse", got {term.distance!r}')
+    if recipe.teacher is not None:
+        given = [n for n in ("tflite", "npy", "keras", "application") if getattr(recipe.teacher, n)]
+        if len(given) != 1:
+            raise ValueError(
+                f"{path}: [teacher] needs one of tflite, npy, keras, application, got {', '.join(given) or 'none'}"
+            )
+    shots, batch = recipe.train.episode_shots, recipe.train.batch
+    if (recipe.part.episode or recipe.full.episode) and (shots < 2 or batch % shots or batch < 2 * shots):
+        raise ValueError(
+            f"{path}: train.episode_shots: expected at least 2 and a divisor of the batch that leaves 2 classes or "
+            f"more, got {shots} of {batch}"
+        )
     return recipe
 
 
@@ -157,7 +197,7 @@ def _read(path: Path, kind: type, name: str, table: dict[str, Any]):
     for key, value in table.items():
         wanted = known[key]  # a string: annotations are postponed
         number = isinstance(value, (int, float)) and not isinstance(value, bool)
-        if wanted == "Path" and isinstance(value, str):
+        if wanted.startswith("Path") and isinstance(value, str):
             value = value if value == "digits" else (path.parent / value).resolve()
         elif wanted == "float" and number:
             value = float(value)

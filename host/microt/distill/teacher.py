@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import hashlib
+import importlib
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -11,6 +12,99 @@ from pathlib import Path
 import numpy as np
 
 from microt.data import resize
+from microt.distill.recipe import Teacher
+
+
+def teacher_of(settings: Teacher) -> TfliteTeacher | KerasTeacher | NpyTeacher:
+    """The teacher that a recipe names."""
+    if settings.npy is not None:
+        return NpyTeacher(settings.npy)
+    if settings.keras is not None:
+        return KerasTeacher.saved(settings.keras)
+    if settings.application:
+        return KerasTeacher.application(settings.application, settings.weights)
+    return TfliteTeacher(settings.tflite, settings.tensor)
+
+
+class NpyTeacher:
+    """Embeddings that were made elsewhere: an `.npy` of (N, dim), a row for each training picture."""
+
+    def __init__(self, path: str | Path):
+        self.path = Path(path)
+        self._rows = np.load(path, allow_pickle=False)
+        if self._rows.ndim != 2 or self._rows.dtype.kind != "f":
+            raise ValueError(f"{path}: expected float (N, dim), got {self._rows.dtype} {self._rows.shape}")
+        self.dim = self._rows.shape[1]
+
+    @property
+    def identity(self) -> bytes:
+        return self.path.read_bytes()
+
+    def embed(self, x: np.ndarray, log: Callable[[str], None] = print) -> np.ndarray:
+        """(N, dim) float32; ValueError unless there is a row for each picture of x."""
+        if len(x) != len(self._rows):
+            raise ValueError(f"{self.path}: expected {len(x)} rows, one a picture, got {len(self._rows)}")
+        return self._rows.astype(np.float32)
+
+
+class KerasTeacher:
+    """A Keras network; its output, pooled if it is a map, is the embedding."""
+
+    def __init__(self, model, prepare: Callable[[np.ndarray], np.ndarray], name: str, size: int):
+        """prepare: float32 pixel values 0..255 -> what the model takes. size: pixels of its input."""
+        self._model, self._prepare, self._name, self.size = model, prepare, name, size
+        self.dim = int(model.output_shape[-1])
+
+    @classmethod
+    def saved(cls, path: str | Path) -> KerasTeacher:
+        """A `.keras` file whose input is pictures in [-1, 1]; of several outputs the last."""
+        import keras
+
+        model = keras.models.load_model(path)
+        shape = model.input_shape
+        if isinstance(shape, list) or len(shape) != 4 or shape[1] is None or shape[3] != 3:
+            raise ValueError(f"{path}: expected one input of RGB pictures of a fixed size, got {shape}")
+        if len(model.outputs) > 1:
+            model = keras.Model(model.inputs, model.outputs[-1])
+        return cls(model, lambda x: x / 128 - 1, Path(path).name, shape[1])
+
+    @classmethod
+    def application(cls, name: str, weights: str = "imagenet", size: int = 224) -> KerasTeacher:
+        """A network of keras.applications, such as "MobileNetV2"; weights: "imagenet", a file, or "random"."""
+        import keras
+
+        builder = getattr(keras.applications, name, None)
+        if not isinstance(builder, Callable):
+            known = [n for n in dir(keras.applications) if n[0].isupper()]
+            raise ValueError(f"teacher.application: expected one of {', '.join(known)}, got {name!r}")
+        module = importlib.import_module(builder.__module__)
+        try:
+            model = builder(
+                include_top=False, pooling="avg", weights=None if weights == "random" else weights,
+                input_shape=(size, size, 3),
+            )  # fmt: skip
+        except (OSError, ValueError) as error:
+            raise ValueError(f"teacher.application: {name} with weights {weights!r}: {error}") from error
+        return cls(model, module.preprocess_input, f"{name} {weights}", size)
+
+    @property
+    def identity(self) -> bytes:
+        digest = hashlib.sha256(self._name.encode())
+        for weight in self._model.get_weights():
+            digest.update(np.ascontiguousarray(weight).data)
+        return digest.digest()
+
+    def embed(self, x: np.ndarray, log: Callable[[str], None] = print, batch: int = 32) -> np.ndarray:
+        """(N, H, W, 3) uint8 pictures -> (N, dim) float32 embeddings."""
+        found, said = [], time.monotonic()
+        for i in range(0, len(x), batch):
+            pictures = np.stack([resize(p, self.size) for p in x[i : i + batch]]).astype(np.float32)
+            value = np.asarray(self._model(self._prepare(pictures), training=False))
+            found.append(value.mean(axis=(1, 2)) if value.ndim == 4 else value.reshape(len(value), -1))
+            if time.monotonic() - said > 10:
+                log(f"teacher: {i + len(pictures)} of {len(x)} pictures")
+                said = time.monotonic()
+        return np.concatenate(found).astype(np.float32)
 
 
 class TfliteTeacher:
@@ -43,6 +137,10 @@ class TfliteTeacher:
             raise ValueError(f"{path}: expected a uint8 or float32 input, got "
                              f"{self._input['dtype'].__name__}")  # fmt: skip
 
+    @property
+    def identity(self) -> bytes:
+        return self.path.read_bytes() + self.tensor.encode()
+
     def embed(self, x: np.ndarray, log: Callable[[str], None] = print, every: float = 10.0) -> np.ndarray:
         """(N, H, W, 3) uint8 pictures -> (N, dim) float32 embeddings."""
         out = np.empty((len(x), self.dim), np.float32)
@@ -63,14 +161,13 @@ class TfliteTeacher:
 
 
 def cached_embeddings(
-    teacher: TfliteTeacher,
+    teacher: TfliteTeacher | KerasTeacher | NpyTeacher,
     x: np.ndarray,
     folder: str | Path,
     log: Callable[[str], None] = print,
 ) -> np.ndarray:
     """(N, dim) float32; kept in `folder` under a name made of the teacher's and pictures' hash."""
-    digest = hashlib.sha256(teacher.path.read_bytes())
-    digest.update(teacher.tensor.encode())
+    digest = hashlib.sha256(teacher.identity)
     digest.update(repr(x.shape).encode())
     digest.update(np.ascontiguousarray(x).data)
     file = Path(folder) / f"teacher-{digest.hexdigest()[:16]}.npy"

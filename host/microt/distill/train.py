@@ -24,10 +24,10 @@ from microt.compiler.compile import compile_tflite
 from microt.data import Dataset, load
 from microt.distill.augment import augment
 from microt.distill.features import build_features, exit_parts
-from microt.distill.losses import CosineSoftmax, cosine_distance, root, unit
+from microt.distill.losses import DISTANCES, CosineSoftmax, decorrelation, prototype_episode, root
 from microt.distill.recipe import Recipe, load_recipe
 from microt.distill.start import load_start
-from microt.distill.teacher import TfliteTeacher, cached_embeddings
+from microt.distill.teacher import cached_embeddings, teacher_of
 from microt.head import save_features
 from microt.quantize import Int8Backbone, cosine_similarity, quantize
 from microt.zoo.macs import macs, parameters
@@ -48,8 +48,7 @@ def run(recipe_path: str | Path, out_dir: str | Path, log: Callable[[str], None]
     log(f"data: {len(data)} pictures of {len(data.class_names)} classes, {data.name}")
     targets = None
     if recipe.teacher is not None:
-        teacher = TfliteTeacher(recipe.teacher.tflite, recipe.teacher.tensor)
-        targets = cached_embeddings(teacher, data.x, out, log)
+        targets = cached_embeddings(teacher_of(recipe.teacher), data.x, out, log)
     model, history, start = train(recipe, data, targets, log, checkpoint=out / "checkpoint.npz")
     start.save(out / "start.keras")
     model.save(out / "model.keras")
@@ -142,8 +141,7 @@ def train(
     said, stretch = began, max(min(50, steps // 20), 1)
     step = 0
     for epoch in range(settings.epochs):
-        permutation = order.permutation(len(data))[: batches * settings.batch]
-        for rows in permutation.reshape(batches, settings.batch):
+        for rows in epoch_rows(recipe, data, order):
             step += 1
             if step <= done:
                 continue
@@ -174,7 +172,7 @@ def _training_pictures(recipe: Recipe, size: int | None = None) -> Dataset:
 
 def _card(recipe: Recipe, model: keras.Model, paths: dict[str, Path], similarity) -> str:
     names = {"start": recipe.start.tflite.name, "data": Path(recipe.data.pictures).name}
-    names["teacher"] = recipe.teacher.tflite.name if recipe.teacher else "none"
+    names["teacher"] = recipe.teacher.source if recipe.teacher else "none"
     part, whole = macs(model, 0), macs(model)
     lines = [f"# {recipe.backbone.family} {recipe.backbone.width} at "
              f"{recipe.backbone.resolution} pixels", "",
@@ -189,6 +187,29 @@ def _card(recipe: Recipe, model: keras.Model, paths: dict[str, Path], similarity
     lines += [f"- cosine of int8 to float embeddings, exit {e}: {value:.4f}"
               for e, value in enumerate(similarity)]  # fmt: skip
     return "\n".join(lines) + "\n"
+
+
+def epoch_rows(recipe: Recipe, data: Dataset, rng: np.random.Generator) -> np.ndarray:
+    """(batches, batch) indexes into data: a permutation, or whole episodes where a loss asks for them.
+
+    A batch of episodes holds episode_shots samples of each of its classes, one class after another, drawn anew
+    for every batch; a sample may come twice in a class that has fewer.
+    """
+    settings = recipe.train
+    batches = len(data) // settings.batch
+    if not (recipe.part.episode or recipe.full.episode):
+        return rng.permutation(len(data))[: batches * settings.batch].reshape(batches, settings.batch)
+    ways, shots = settings.batch // settings.episode_shots, settings.episode_shots
+    members = [np.flatnonzero(data.y == c) for c in range(len(data.class_names))]
+    able = [m for m in members if len(m) >= 2]
+    if len(able) < ways:
+        raise ValueError(f"{data.name}: episodes of {ways} classes asked, but only {len(able)} have 2 samples or more")
+    return np.array([
+        np.concatenate([
+            rng.permutation(np.resize(rng.permutation(able[c]), shots)) for c in rng.permutation(len(able))[:ways]
+        ])
+        for _ in range(batches)
+    ])  # fmt: skip
 
 
 class Checkpoint:
@@ -302,27 +323,33 @@ class Trainer:
         ranges = dataclasses.asdict(self.recipe.augment)
         x = augment(pictures, self.recipe.backbone.resolution, seed, ranges) / 128.0 - 1.0
         stem = self.stem(x, training=False)
-        own = unit(root(self.stem_tail(stem, training=False)) - self.own_mean)
+        own = root(self.stem_tail(stem, training=False)) - self.own_mean
         with tf.GradientTape() as tape:
             part, full = (root(v) for v in self.tail(stem, training=True))
             terms = {}
             for name, weights, features in (
                 ("part", self.recipe.part, part), ("full", self.recipe.full, full),
             ):  # fmt: skip
+                distance = DISTANCES[weights.distance]
                 if weights.teacher:
                     projected = self.projections[f"{name}_teacher"](features)
-                    terms[f"{name}_teacher"] = cosine_distance(projected, teacher)
+                    terms[f"{name}_teacher"] = distance(projected, teacher)
                 if weights.own:
                     mine = (
                         self.projections["part_own"](features)
                         if name == "part" else features - self.own_mean
                     )  # fmt: skip
-                    terms[f"{name}_own"] = cosine_distance(mine, own)
+                    terms[f"{name}_own"] = distance(mine, own)
                 if weights.label:
                     terms[f"{name}_label"] = self.projections[f"{name}_label"](features, labels)
+                if weights.decorrelation:
+                    terms[f"{name}_decorrelation"] = decorrelation(features)
+                if weights.episode:
+                    ways = self.recipe.train.batch // self.recipe.train.episode_shots
+                    terms[f"{name}_episode"] = prototype_episode(features, ways)
             total = 0.0
             for key, value in terms.items():
-                exit_name, term = key.split("_")
+                exit_name, term = key.split("_", 1)
                 total += getattr(getattr(self.recipe, exit_name), term) * value
         old, new = tape.gradient(total, [self.old, self.new])
         self.old_optimizer.apply(old, self.old)
