@@ -9,7 +9,7 @@ from _microt import axpy, dot, fill, matvec, rank1, scale, softmax
 
 from microt.arrays import zeros
 
-EPOCHS = 20
+EPOCHS = 17
 BATCH = 16
 RATE = 4.0  # divided by k, the squared length of a standardised sample
 MOMENTUM = 0.9

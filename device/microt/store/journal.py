@@ -237,7 +237,7 @@ class Journal:
             if position:
                 file.seek(position)
             else:
-                self.serial = draw()
+                self.serial = draw(self._view[:end])
                 position = write_all(file, header(self.identity, self.size, self.serial))
             position += write_all(file, self._view[:end])
             file.flush()
@@ -391,9 +391,10 @@ def take_place(new, path):
         os.rename(new, path)
 
 
-def draw():
-    """A number that another journal is not likely to have, never 0."""
-    return (int.from_bytes(os.urandom(4), "little") if hasattr(os, "urandom") else int(time.time())) & 0xFFFFFFFF or 1
+def draw(record):
+    """A number that another journal is not likely to have, never 0: of its first record and of the time."""
+    now = struct.pack("<II", int(time.time()) & 0xFFFFFFFF, time.ticks_us() & 0xFFFFFFFF)
+    return binascii.crc32(now, binascii.crc32(record)) or 1
 
 
 def shorten(values, length):
