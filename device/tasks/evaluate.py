@@ -7,10 +7,12 @@ Run by microt.evaluate on the unix build. FOLDER/job.json: {"backbone": path of 
 kind, "exit_ratio": share to answer at exit 0, "ratios": shares to give thresholds for, "task": a folder to
 keep what is taught, "episodes": names of files}. FOLDER/embeddings.bin: the int8 embeddings of
 all samples, each that of exit 0 first. An episode's file: {"support": rows of embeddings.bin,
-"labels": a str for each, "query": rows}. Prints one line an episode, `EPISODE ` and a JSON object:
-{"thresholds": one a ratio, "threshold": for exit_ratio, "labels", "answers": [index of exit 0's label, its confidence,
-index of the last exit's label, its confidence] for each query, "ms": {"learn", "fit", "calibrate",
-"predict"}}.
+"labels": a str for each, "query": rows, "strangers": rows of classes that are not taught}.
+
+Prints one line an episode, `EPISODE ` and a JSON object: {"thresholds": one a ratio, "threshold": for
+exit_ratio, "labels", "answers": [index of exit 0's label, its confidence, index of the last exit's
+label, its confidence, its familiarity] for each query, "strangers": familiarities, "ms": {"learn",
+"fit", "calibrate", "predict"}}.
 """
 
 import gc
@@ -84,8 +86,18 @@ def episode(net, job, lesson):
     answers = []
     for row in lesson["query"]:
         first, last = timed("predict", task.answers, row)
-        answers.append((names.index(first.label), first.confidence, names.index(last.label), last.confidence))
-    return {"threshold": threshold, "thresholds": thresholds, "labels": names, "answers": answers, "ms": ms}
+        answers.append(
+            (names.index(first.label), first.confidence, names.index(last.label), last.confidence, last.familiarity)
+        )
+    strangers = [task.answers(row)[1].familiarity for row in lesson["strangers"]]
+    return {
+        "threshold": threshold,
+        "thresholds": thresholds,
+        "labels": names,
+        "answers": answers,
+        "strangers": strangers,
+        "ms": ms,
+    }
 
 
 def read(path):

@@ -90,8 +90,18 @@ def test_what_was_done_is_told(result):
     assert result["data"]["queries"] == 16 and result["data"]["queries_from"] == "test"
     cost = result["train_cost"]
     assert (cost["samples"], cost["backbone_macs"], cost["embedding_bytes_per_sample"]) == (24, 24 * 672, 20)
-    assert result["reject_auroc"] is None and 0 <= result["exit_auroc"] <= 1
+    assert result["reject_auroc"] is None, "all classes are taught, so there are no strangers"
+    assert 0 <= result["exit_auroc"] <= 1
     json.dumps(result)
+
+
+def test_strangers_are_told_from_what_was_taught():
+    found = evaluate(tiny_backbone.build(), pictures(each=24, noise=20), ways=3, shots=10, episodes=4)
+    assert found["ways"] == 3 and found["reject_auroc"] > 0.65
+    alike = pictures(each=24)
+    alike = Dataset(alike.x, np.random.default_rng(1).permutation(alike.y), alike.class_names, alike.split, "shuffled")
+    found = evaluate(tiny_backbone.build(), alike, ways=2, shots=10, episodes=3)
+    assert abs(found["reject_auroc"] - 0.5) < 0.2
 
 
 def test_heads_differ_and_seeds_repeat():

@@ -62,7 +62,8 @@ def evaluate(
         energy_saving_modelled    1 - mean energy of a staged answer / energy of always running to the last exit
         energy_source             what the saving is modelled from
         exit_auroc                how well exit 0's confidence tells its right answers from its wrong ones
-        reject_auroc              None: the device does not reject yet
+        reject_auroc              how well the last exit's familiarity tells the queries from samples of classes that
+                                  the episode does not teach; None when it teaches all there are
         train_cost                what learning one episode takes
         staged                    a row for each of RATIOS: {ratio_asked, ratio_got, accuracy, ci95,
                                   energy_saving_modelled}
@@ -80,7 +81,9 @@ def evaluate(
     ways = min(ways, len(data.class_names))
     rng = np.random.default_rng(seed)
     drawn = [draw_episode(data, ways, shots, rng, query=query) for _ in range(episodes)]
-    used = np.unique(np.concatenate([rows for e in drawn for rows in (e.support, e.query)]))
+    strangers = [_strangers(data, e, np.random.default_rng([seed, i])) for i, e in enumerate(drawn)]
+    asked = [rows for e, others in zip(drawn, strangers, strict=True) for rows in (e.support, e.query, others)]
+    used = np.unique(np.concatenate(asked))
     log(f"{data.name}: embedding {len(used)} of {len(data)} samples")
     embeddings = net.embed(data.x[used], progress=progress)
     log(f"teaching {episodes} episodes of {ways} classes, {shots} samples each")
@@ -88,14 +91,13 @@ def evaluate(
     place[used] = np.arange(len(used))
     found = []
     for episode, answers in zip(
-        drawn, _teach(content, embeddings, drawn, place, head, exit_ratio, progress), strict=True
+        drawn, _teach(content, embeddings, drawn, strangers, place, head, exit_ratio, progress), strict=True
     ):
         found.append(_figures(episode, answers))
     costs, source = _costs(net, bench)
     result = _summary(found, costs) | {
         "exit_ratio_asked": exit_ratio,
         "energy_source": source,
-        "reject_auroc": None,
         "train_cost": _train_cost(net, found, ways * shots),
         "backbone": _describe_backbone(net, mtb),
         "data": {
@@ -139,7 +141,9 @@ def _at_size(data: str | Path | Dataset, net: Backbone, name: str) -> Dataset:
     return data
 
 
-def _teach(content, embeddings, drawn: list[Episode], place, head: str, exit_ratio: float, progress) -> list[dict]:
+def _teach(
+    content, embeddings, drawn: list[Episode], strangers, place, head: str, exit_ratio: float, progress
+) -> list[dict]:
     """What the device's code answered, one dictionary an episode (see device/tasks/evaluate.py)."""
     with tempfile.TemporaryDirectory() as folder:
         folder = Path(folder)
@@ -152,6 +156,7 @@ def _teach(content, embeddings, drawn: list[Episode], place, head: str, exit_rat
                 "support": place[episode.support].tolist(),
                 "labels": [str(c) for c in episode.support_y],
                 "query": place[episode.query].tolist(),
+                "strangers": place[strangers[number]].tolist(),
             }
             (folder / "episode.json").write_text(json.dumps(lesson))
             job = {
@@ -175,7 +180,12 @@ def _heap(embeddings, lesson: dict) -> int:
     width = sum(e.shape[1] for e in embeddings)
     samples, classes = len(lesson["support"]), len(set(lesson["labels"]))
     # rows of both kinds, heads of all classes, and the lesson and answers as Python objects
-    return (4 << 20) + 4 * samples * width + 64 * classes * width + 400 * (samples + len(lesson["query"]))
+    return (
+        (4 << 20)
+        + 4 * samples * width
+        + 64 * classes * width
+        + 400 * (samples + len(lesson["query"]) + len(lesson["strangers"]))
+    )
 
 
 def _figures(episode: Episode, answers: dict) -> dict:
@@ -198,9 +208,22 @@ def _figures(episode: Episode, answers: dict) -> dict:
         "staged": accuracy,
         "exit_ratio_got": got,
         "exit_auroc": auroc(confidence, right0),
+        "reject_auroc": _apart(rows[:, 4], answers["strangers"]),
         "curve": [{"accuracy": a, "got": g} for a, g in curve],
         "ms": answers["ms"],
     }
+
+
+def _strangers(data: Dataset, episode: Episode, rng: np.random.Generator) -> np.ndarray:
+    """Samples of the classes that the episode does not teach, from where its queries come, at most as many."""
+    pool = np.arange(len(data)) if data.split is None else np.flatnonzero(data.split == data.split[episode.query[0]])
+    others = pool[~np.isin(data.y[pool], episode.classes)]
+    return np.sort(rng.permutation(others)[: len(episode.query)])
+
+
+def _apart(known, strangers) -> float:
+    """AUROC of familiarity: taught classes against others; NaN without strangers."""
+    return auroc(np.concatenate([known, strangers]), np.arange(len(known) + len(strangers)) < len(known))
 
 
 def _costs(net: Backbone, bench: dict | None) -> tuple[tuple[float, float], str]:
@@ -255,6 +278,7 @@ def _summary(found: list[dict], costs: tuple[float, float]) -> dict:
         "exit_ratio_got": got,
         "energy_saving_modelled": saving(got),
         "exit_auroc": _mean(column("exit_auroc")),
+        "reject_auroc": _mean(column("reject_auroc")),
         "staged": curve,
         "per_episode": [{k: f[k] for k in (*keys, "exit_ratio_got", "exit_auroc")} for f in found],
     }

@@ -53,7 +53,7 @@ def headline(result: dict) -> str:
 def facts(result: dict) -> list[tuple[str, str]]:
     """(title, sentence) of everything but the accuracies."""
     cost, data, net = result["train_cost"], result["data"], result["backbone"]
-    auroc = {k: "not known" if result[k] is None else f"{result[k]:.3f}" for k in ("exit_auroc", "reject_auroc")}
+    auroc = {k: "not measured" if result[k] is None else f"{result[k]:.3f}" for k in ("exit_auroc", "reject_auroc")}
     return [
         ("energy saved", f"{result['energy_saving_modelled']:.1%}, modelled: {result['energy_source']}"),
         ("exit 0 knows its errors", f"AUROC {auroc['exit_auroc']}"),
