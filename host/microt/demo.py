@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from microt import data, report, teach
+from microt import compiler, data, report, teach
 from microt.bench import count
 from microt.boards import Board, Emulator, firmware, romfs_image
 
@@ -14,7 +14,8 @@ from microt.boards import Board, Emulator, firmware, romfs_image
 MOUNTED = "/remote"
 
 ROOT = Path(__file__).resolve().parents[2]
-BACKBONE = ROOT / "models" / "objects.mtb"
+BACKBONE = ROOT / "models" / "objects.tflite"
+FEATURES = ROOT / "models" / "objects_features.npz"
 # real pictures where the project's data sets lie beside the checkout
 NEARBY_DATA = ROOT.parent / "shared" / "data" / "sign_digits.npz"
 
@@ -25,7 +26,8 @@ def teach_and_report(
 ):  # fmt: skip
     """Teaches a board a lesson and writes report.json, report.png and examples.npz to `output`.
 
-    source: what `data.load` takes, or None for what is at hand (the project's data sets, else
+    backbone: an .mtb file, or None for the shipped one, compiled for the board's kernels. source: what
+    `data.load` takes, or None for what is at hand (the project's data sets, else
     scikit-learn's digits). With `port` the board there is taught, else `board` is built and
     emulated from an empty flash; `restart` cuts its power and looks again. Returns the report, a
     dict; its fields are described in docs/report.md.
@@ -33,7 +35,7 @@ def teach_and_report(
     output = Path(output)
     output.mkdir(parents=True, exist_ok=True)
     board = Board.load(board)
-    backbone = Path(backbone or BACKBONE).read_bytes()
+    backbone = compiled_for(board, backbone)
     if source is None:
         source = str(NEARBY_DATA) if NEARBY_DATA.is_file() else "digits"
     log(f"data: {source}")
@@ -59,6 +61,15 @@ def teach_and_report(
     result = assemble(taught, restored, cost, lesson, board, elf, backbone, shots, source)
     save(result, lesson, output)
     return result
+
+
+def compiled_for(board, backbone=None):
+    """The bytes of an .mtb file, checked against the board's target; of the shipped backbone without one."""
+    if backbone is None:
+        return compiler.compile_tflite(BACKBONE, features=FEATURES, pixels=True, target=board.target).data
+    content = Path(backbone).read_bytes()
+    board.check_target(compiler.read_info(content)["target"])
+    return content
 
 
 def teach_emulated(board, elf, image, output, restart, log):
