@@ -46,7 +46,7 @@ def test_clock(running):
     _, link = running
     link.exec("import time")
     start, end = link.eval("[time.ticks_us(), time.sleep_ms(20), time.ticks_us()][::2]")
-    assert 20_000 <= end - start < 25_000
+    assert 20_000 <= end - start < 70_000  # a busy host wakes QEMU late, and a sleeping board's time then goes on
 
 
 def test_native_code(running):

@@ -23,6 +23,7 @@ MODULES = ROOT / "device" / "cmodules"
 CROSS = "arm-none-eabi-"
 
 _PROGRESS_STEP = 50  # compiled files between two lines of progress
+_PROGRESS_MARKS = ("CC ", "AS ", "MPY ", "GEN ", "LINK ")
 _ERROR_LINES = 30
 _ELF_ARM = 40  # e_machine
 
@@ -121,7 +122,8 @@ def _make(directory: Path, variables: dict[str, object], name: str, log: Callabl
         command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace"
     ) as process:
         for line in process.stdout:
-            last.append(line.rstrip())
+            if not line.startswith(_PROGRESS_MARKS):  # jobs beside the one that failed go on for a while
+                last.append(line.rstrip())
             if line.startswith(("CC ", "AS ")):
                 compiled += 1
                 if compiled % _PROGRESS_STEP == 0:
