@@ -106,8 +106,10 @@ def describe(report):
         f"{report['arena_bytes'] / 1024:.0f} KiB of it the arena; "
         f"{report['flash_bytes'] / 1024:.0f} KiB flash",
         "after a power cut": restart_verdict(report),
-        "power figure": f"{power['milliwatts']} mW at {power['clock_hz'] / 1e6:.0f} MHz, {power['source']}",
     }
+    if power["milliwatts"] is not None:
+        figure = f"{power['milliwatts']} mW at {power['clock_hz'] / 1e6:.0f} MHz, {power['source']}"
+        facts["power figure"] = figure
     lines.append("")
     lines.extend(f"{name:<28}{text}" for name, text in facts.items())
     return "\n".join(lines)
@@ -184,25 +186,27 @@ def draw(report, pictures, path):
 
 
 def draw_curve(axes, report):
+    # where there is no cycle model, and so no energy, instructions stand in
+    key, unit, title, label = "energy_uj_modelled", 1e3, "energy", "energy per picture, mJ (modelled)"
+    if report[key] is None:
+        key, unit, title, label = "instructions", 1e6, "instructions", "M instructions per picture (counted)"
     cost = report["cost"]
-    ratio, accuracy, energy = staged_curve(
-        report["samples"], cost["exit0"]["energy_uj_modelled"], cost["exit1"]["energy_uj_modelled"]
-    )
-    axes.plot(energy / 1000, 100 * accuracy, color=BLUE, lw=2)
+    ratio, accuracy, spent = staged_curve(report["samples"], cost["exit0"][key] / unit, cost["exit1"][key] / unit)
+    axes.plot(spent, 100 * accuracy, color=BLUE, lw=2)
     for share in (0, 0.25, 0.5, 0.75, 1):
         at = int(round(share * (len(ratio) - 1)))
-        axes.plot(energy[at] / 1000, 100 * accuracy[at], "o", color=BLUE, ms=5)
+        axes.plot(spent[at], 100 * accuracy[at], "o", color=BLUE, ms=5)
         axes.annotate(
-            f"{share:g}", (energy[at] / 1000, 100 * accuracy[at]), xytext=(0, -14),
+            f"{share:g}", (spent[at], 100 * accuracy[at]), xytext=(0, -14),
             textcoords="offset points", ha="center", fontsize=8, color=BLUE,
         )  # fmt: skip
     axes.plot(
-        report["energy_uj_modelled"] / 1000, 100 * report["accuracy"]["staged"], "*", ms=17,
+        report[key] / unit, 100 * report["accuracy"]["staged"], "*", ms=17,
         color=VERMILION, label=f"this run: ratio {report['exit_ratio_got']:.2f}", zorder=5,
     )  # fmt: skip
-    axes.set_xlabel("energy per picture, mJ (modelled)")
+    axes.set_xlabel(label)
     axes.set_ylabel("accuracy, %")
-    axes.set_title("Accuracy against energy, by share answered early", fontsize=11, loc="left")
+    axes.set_title(f"Accuracy against {title}, by share answered early", fontsize=11, loc="left")
     axes.legend(frameon=False, loc="lower right", fontsize=9)
     axes.grid(alpha=0.25)
     axes.spines[["top", "right"]].set_visible(False)
@@ -255,8 +259,9 @@ def draw_cost(axes, report):
         f"learning {learning['instructions'] / 1e9:.1f} G instructions,",
         f"   of them the heads {learning['head_instructions'] / 1e9:.1f} G",
         f"RAM {report['ram_bytes'] / 1024:.0f} KiB, flash {report['flash_bytes'] / 1024:.0f} KiB",
-        f"* modelled: {power['milliwatts']:.1f} mW at {power['clock_hz'] / 1e6:.0f} MHz",
     ]
+    if power["milliwatts"] is not None:
+        lines.append(f"* modelled: {power['milliwatts']:.1f} mW at {power['clock_hz'] / 1e6:.0f} MHz")
     axes.text(
         0, 0.44, "\n".join(lines), va="top", fontsize=9.5, linespacing=1.7,
         transform=axes.transAxes,

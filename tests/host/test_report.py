@@ -63,14 +63,15 @@ def test_a_lost_task_is_not_called_restored():
     assert "not tried" in report.describe(run_report(restored_after_restart=None))
 
 
-def test_core_without_a_cycle_model_claims_no_energy():
+def test_core_without_a_cycle_model_claims_no_energy(tmp_path):
     unknown = {"instructions": 2e6, "cycles_modelled": None, "energy_uj_modelled": None}
     run = run_report(
         cost={"exit0": unknown, "exit1": unknown}, cycles_modelled=None, energy_uj_modelled=None,
-        energy_saving_modelled=None,
+        energy_saving_modelled=None, power={"milliwatts": None, "clock_hz": 160e6, "source": None},
     )  # fmt: skip
+    report.draw(run, None, tmp_path / "out.png")
     text = report.describe(run)
-    assert "mJ" not in text and "not modelled for this core" in text
+    assert "mJ" not in text and "mW" not in text and "not modelled for this core" in text
 
 
 @pytest.mark.parametrize("with_pictures", [False, True])
