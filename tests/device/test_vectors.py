@@ -98,8 +98,64 @@ m.axpy(step, q, back)
 assert max(abs(u - v) for u, v in zip(x, back)) <= step * 0.51
 print("softmax, scale, fill and quantize")
 
+# symmetric matrices: the triangle of n rows at the end of a buffer
+for n, k in ((1, 5), (2, 600), (7, 30), (13, 4)):
+    rows = [int8s(k) for _ in range(n)]
+    steps = array("f", [uniform(0.5, 1.5) for _ in range(n)])
+    buffer = array("f", bytes(4 * m.gram_size(n, k)))
+    for i, row in enumerate(rows):
+        values = array("f", row)
+        values[0] = 127.0  # so that the scale is 1
+        row[0] = 127
+        for j in range(k):
+            row[j] = max(row[j], -127)
+            values[j] = row[j]
+        assert m.quantize(values, buffer, i * k) == 1
+    trace = m.gram(buffer, steps, n, k)
+    full = [[steps[i] * steps[j] * plain_dot(rows[i], rows[j]) for j in range(n)] for i in range(n)]
+    triangle = [full[i][j] for i in range(n) for j in range(i + 1)]
+    near(buffer[len(buffer) - len(triangle) :], triangle, "gram")
+    near([trace], [sum(full[i][i] for i in range(n))], "trace")
+    x, y, out = floats(n), floats(n), array("f", bytes(4 * n))
+    m.symmetric_rank2(buffer, 0.5, x, y, n)
+    for i in range(n):
+        for j in range(n):
+            full[i][j] += 0.5 * (x[i] * y[j] + y[i] * x[j])
+    m.symmetric_times(buffer, x, out, n)
+    size = max(abs(v) for row in full for v in row)
+    near([v / size for v in out], [plain_dot(row, x) / size for row in full], "times")
+    shift = 3.0 * n * size  # well conditioned
+    m.cholesky(buffer, shift, n)
+    for i in range(n):
+        full[i][i] += shift
+    solved = array("f", x)
+    m.cholesky_solve(buffer, solved, n)
+    near([plain_dot(row, solved) for row in full], x, "solve")
+    unit, diagonal = array("f", bytes(4 * n)), []
+    for i in range(n):
+        m.fill(unit, 0.0)
+        unit[i] = 1.0
+        m.cholesky_solve(buffer, unit, n)
+        diagonal.append(unit[i] * shift)
+    m.cholesky_diagonal(buffer, out, array("f", bytes(4 * n)), n)
+    near([v * shift for v in out], diagonal, "diagonal of the inverse")
+print("symmetric")
+
 x = floats(4)
 for call in (
+    lambda: m.gram(floats(m.gram_size(3, 8) - 1), x, 3, 8),
+    lambda: m.gram(floats(m.gram_size(5, 8)), x, 5, 8),
+    lambda: m.gram_size(0, 8),
+    lambda: m.gram_size(9000, 8),
+    lambda: m.symmetric_times(floats(9), x, x, 4),
+    lambda: m.symmetric_times(floats(10), x, floats(3), 4),
+    lambda: m.symmetric_rank2(floats(10), 1.0, x, floats(3), 4),
+    lambda: m.cholesky(array("f", [-1.0]), 0.5, 1),
+    lambda: m.cholesky(array("f", [float("nan")]), 0.5, 1),
+    lambda: m.cholesky_solve(floats(10), floats(3), 4),
+    lambda: m.cholesky_diagonal(floats(10), x, floats(3), 4),
+    lambda: m.quantize(x, bytearray(9), 6),
+    lambda: m.quantize(x, bytearray(9), -1),
     lambda: m.dot(x, floats(5)),
     lambda: m.dot(x, x, 5),
     lambda: m.dot(x, x, 2, 3),
