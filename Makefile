@@ -1,6 +1,6 @@
 # microt: `make demo` and `make test` set up what they need on a fresh machine, then do what their names say.
 #
-#   make demo               teach an emulated Cortex-M4 eleven classes; ends with build/demo/report.png   [DATA=folder or .npz]
+#   make demo               teach an emulated Cortex-M4F new classes; ends with build/demo/report.png   [DATA=folder or .npz]
 #   make test               lint, then every test but the slow ones
 #   make test-slow          the slow ones: minutes each
 #   make setup              only the set-up: Debian packages, .venv, MicroPython's source
@@ -9,6 +9,7 @@
 #   make test-micropython   MicroPython's own test suite on the emulated Cortex-M4F
 #   make fuzz [FUZZ_SECONDS=600] the .mtb decoder under sanitizers, for longer than `make test` does
 #   make backbone           train the shipped backbone again (needs ../shared; about ten minutes)
+#   make bench-learning     what learning on the device costs and how good it is (needs ../shared; half an hour)
 #   make clean              remove build/
 
 BOARD ?= MPS2_AN386
@@ -19,7 +20,7 @@ PYTEST := .venv/bin/pytest -q
 export TF_CPP_MIN_LOG_LEVEL ?= 3
 export CUDA_VISIBLE_DEVICES ?=
 
-.PHONY: demo test test-slow setup lint format build test-micropython fuzz backbone clean
+.PHONY: demo test test-slow setup lint format build test-micropython fuzz backbone bench-learning clean
 
 demo: setup
 	.venv/bin/microt demo $(if $(DATA),--data "$(DATA)")
@@ -54,6 +55,9 @@ fuzz: setup
 
 backbone: setup
 	.venv/bin/microt distill models/mobilenet_v1_025_96.toml -o build/backbone
+
+bench-learning: setup
+	$(PYTHON) -m microt.learning.bench --data ../shared/data
 
 clean:
 	rm -rf build

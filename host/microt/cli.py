@@ -115,7 +115,7 @@ def info(file, as_json):
     """
     from microt import compiler
 
-    report = compiler.read_info(file.read_bytes())
+    report = compiler.read_info(file.read_bytes(), file.name)
     click.echo(json.dumps(report) if as_json else compiler.describe(report))
 
 
@@ -174,8 +174,9 @@ def bench(file, board, plot, as_json):
 
 @main.command()
 @click.argument("board", default=DEFAULT_BOARD)
+@json_option
 @one_line_errors
-def build(board):
+def build(board, as_json):
     """Build a board's firmware (fetches MicroPython's source the first time).
 
     \b
@@ -185,8 +186,12 @@ def build(board):
 
     board = Board.load(board)
     image = firmware.build(board, log=note)
+    size = firmware.size(image)
+    if as_json:
+        click.echo(json.dumps({"board": board.name, "image": str(image), **size}))
+        return
     click.echo(f"{image}")
-    for name, value in firmware.size(image).items():
+    for name, value in size.items():
         click.echo(f"  {name.replace('_', ' ')}: {value:,}")
 
 
@@ -254,6 +259,8 @@ def emulator_console(emulator):
 def push(file, board, port, storage, name):
     """Put a compiled backbone into a board's ROMFS, where it is used in place.
 
+    FILE may also be a task that `microt pull` took off a board (.npz): it replaces the one in /task.
+
     \b
     microt push models/objects.mtb --port /dev/ttyACM0
     """
@@ -272,6 +279,36 @@ def push(file, board, port, storage, name):
     else:
         identity = teach.push(data, port, name=name, on_line=note)
     click.echo(f"/rom/{name}: {len(data):,} bytes, backbone {identity[:12]}")
+
+
+def push_task(file, port):
+    from microt.learning import task_file
+
+    task = task_file.load(file)
+    task_file.push(task, port)
+    click.echo(f"/task: {len(task.labels)} samples of {len(set(task.labels))} classes; call fit() on the board")
+
+
+@main.command()
+@click.option("--port", required=True, help="the serial port of a board, or of an emulated one that runs")
+@click.option("--task", default="/task", show_default=True, help="the task's folder on the board")
+@click.option(
+    "-o", "--output", type=NEW, required=True, help=".npz: embeddings, labels, times, the backbone's identity"
+)
+@one_line_errors
+def pull(port, task, output):
+    """Take what a board was taught off it, as NumPy arrays.
+
+    \b
+    microt pull --port /dev/ttyACM0 -o task.npz
+    """
+    from microt.learning import task_file
+
+    taken = task_file.pull(port, task)
+    task_file.save(taken, output)
+    for line in taken.notes:
+        note(line)
+    click.echo(f"{output}: {len(taken.labels)} samples of {len(set(taken.labels))} classes")
 
 
 def default_storage(image):
@@ -342,14 +379,22 @@ def evaluate(file, data, output, as_json, **protocol):
 @click.option("--data", help="a folder of pictures, an .npz file or `digits`  [default: what is at hand]")
 @board_option()
 @click.option("-o", "--output", type=NEW, default=Path("build/demo"), show_default=True)
+@json_option
 @one_line_errors
-def demo_command(data, board, output):
-    """Teach an emulated board new classes, cut its power, and report what it learned and cost."""
+def demo_command(data, board, output, as_json):
+    """Teach an emulated board new classes, cut its power, and report what it learned and cost.
+
+    \b
+    microt demo --data pictures/
+    """
     from microt import demo
     from microt.report import describe
 
     started = time.monotonic()
     report = demo.teach_and_report(data, output, board=board, log=note)
+    if as_json:
+        click.echo(json.dumps(report))
+        return
     click.echo(describe(report))
     click.echo()
     click.echo(output / "report.json")

@@ -11,6 +11,7 @@ from microt import demo, embed, teach
 from microt.boards import Link, romfs_image
 from microt.data import Dataset
 from microt.engine import Backbone
+from microt.learning import task_file
 
 MODELS = Path(__file__).resolve().parents[2] / "models"
 MTB = MODELS / "objects.mtb"
@@ -86,7 +87,14 @@ def test_a_task_is_taught_and_survives_a_power_cut(start, lesson):
     assert taught["ram_bytes"] <= taught["heap_bytes"] <= 512 * 1024
     with start() as emulator:
         shown = teach.run_task("show_task.py", emulator.port)
+        taken = task_file.pull(emulator.port)
+        task_file.push(taken, emulator.port)
+        again = teach.run_task("show_task.py", emulator.port)
     assert demo.same_answers(taught, shown)
+    assert len(taken.labels) == 20 and set(taken.labels) == set(lesson.names)
+    assert taken.sha256.hex() == Backbone(MTB).sha256 and not taken.notes
+    # heads are not part of a journal: the class means answer until the next fit
+    assert again["samples"] == 20 and shown["fitted"] and not again["fitted"]
 
 
 RELIED_UPON = """accuracy exit_ratio_asked exit_ratio_got test_samples instructions cycles_modelled energy_uj_modelled
