@@ -363,7 +363,8 @@ def endurance(rounds, log):
     with tempfile.TemporaryDirectory() as folder:
         script = Path(folder) / "rounds.py"
         script.write_text(ROUNDS_SCRIPT)
-        ran = unixport.run(script, args=[str(BACKBONE), f"{folder}/task", str(rounds)], heap_bytes=4 << 20, timeout=3000)
+        arguments = [str(BACKBONE), f"{folder}/task", str(rounds)]
+        ran = unixport.run(script, args=arguments, heap_bytes=4 << 20, timeout=3000)
     if ran.returncode:
         raise RuntimeError(ran.stderr)
     return {
