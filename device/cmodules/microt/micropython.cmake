@@ -10,10 +10,12 @@ file(GLOB MICROT_ENGINE_SOURCES CONFIGURE_DEPENDS
     ${CMAKE_CURRENT_LIST_DIR}/engine/*.c
     ${CMAKE_CURRENT_LIST_DIR}/engine/kernels/ref/*.c
     ${CMAKE_CURRENT_LIST_DIR}/engine/kernels/dsp/*.c
+    ${CMAKE_CURRENT_LIST_DIR}/engine/kernels/mve/*.c
 )
 # Kernels for an instruction set compile to nothing where there is none.
 file(GLOB MICROT_ENGINE_ASSEMBLY CONFIGURE_DEPENDS
     ${CMAKE_CURRENT_LIST_DIR}/engine/kernels/dsp/*.S
+    ${CMAKE_CURRENT_LIST_DIR}/engine/kernels/mve/*.S
 )
 
 # The engine has its own optimisation, whatever the port's is.

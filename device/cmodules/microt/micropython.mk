@@ -4,8 +4,8 @@ MICROT_MOD_DIR := $(USERMOD_DIR)
 # The binding is scanned for names; the engine is plain C with its own optimisation, whatever the port's is. Kernels for
 # an instruction set compile to nothing where there is none.
 SRC_USERMOD_C += $(MICROT_MOD_DIR)/modmicrot.c
-SRC_USERMOD_LIB_C += $(wildcard $(addprefix $(MICROT_MOD_DIR)/engine/,*.c kernels/ref/*.c kernels/dsp/*.c))
-SRC_USERMOD_LIB_ASM += $(wildcard $(MICROT_MOD_DIR)/engine/kernels/dsp/*.S)
+SRC_USERMOD_LIB_C += $(wildcard $(addprefix $(MICROT_MOD_DIR)/engine/,*.c kernels/ref/*.c kernels/dsp/*.c kernels/mve/*.c))
+SRC_USERMOD_LIB_ASM += $(wildcard $(addprefix $(MICROT_MOD_DIR)/engine/kernels/,dsp/*.S mve/*.S))
 
 # MICROT_REFERENCE=1: the reference kernels run every op on every board. In a build folder of its own.
 ifeq ($(MICROT_REFERENCE),1)
@@ -18,4 +18,4 @@ MICROT_SMALL := mtb targets run $(addprefix kernels/ref/,concatenation lookup pa
 $(addprefix $(BUILD)/microt/engine/,$(addsuffix .o,$(MICROT_SMALL))): CFLAGS += -Os
 $(BUILD)/microt/engine/kernels/ref/arithmetic.o $(BUILD)/microt/engine/kernels/ref/max_pool_2d.o: CFLAGS += -O2
 # The inner loops are assembly; -O3 makes what is around them larger, not faster.
-$(BUILD)/microt/engine/kernels/dsp/%.o: CFLAGS += -O2
+$(BUILD)/microt/engine/kernels/dsp/%.o $(BUILD)/microt/engine/kernels/mve/%.o: CFLAGS += -O2

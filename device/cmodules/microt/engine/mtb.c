@@ -55,7 +55,8 @@
 //                 multiplier 1 with at least h * w bytes of the input in scratch and no more pixels
 //                 in the output than in the input: the output may lie where the input is. From 16
 //                 on the target's own, which say what weights and requant hold and have no bias.
-//                 Target dsp: 16 to 20, see kernels/dsp/dsp.h
+//                 Target dsp: 16 to 20, see kernels/dsp/dsp.h; mve: 32 to 36, see kernels/mve/mve.h.
+//                 mve's 35 may put the output where the input is, where mve.h says so
 //     2   u8      number of inputs: CONCATENATION 1 to 4, ADD 2, ARITHMETIC 2 or (with a
 //                 constant) 1, all others 1
 //     3   u8      0
@@ -1115,7 +1116,9 @@ static bool in_place(const microt_model_t *m, unsigned input, unsigned output) {
     const microt_tensor_t in = microt_tensor(m, input), out = microt_tensor(m, output);
     const bool by_value = code == MICROT_RESHAPE || code == MICROT_ADD || code == MICROT_LOOKUP
         || code == MICROT_ARITHMETIC;
-    const bool by_plane = m->ops[OP_SIZE * op + 1] == MICROT_IN_PLACE;
+    microt_op_t loaded;
+    microt_load_op(m, op, &loaded);
+    const bool by_plane = microt_target_in_place(m->target, &loaded);
     return ((by_value && elements(&in) == elements(&out)) || by_plane) && op_reads(m, op, input)
            && alive_to(m, input) == op && in.offset == out.offset;
 }

@@ -5,12 +5,13 @@
 #include "kernels.h"
 
 #include "kernels/dsp/dsp.h"
+#include "kernels/mve/mve.h"
 
 #define TENSOR_SIZE (32)
 #define OP_SIZE (64)
 
 // Kernels that take any op of theirs, without scratch, leave no work for the reference ones.
-#ifdef MICROT_HAVE_DSP
+#if defined(MICROT_HAVE_DSP) || defined(MICROT_HAVE_MVE)
 #define UNLESS_REPLACED(kernel) (NULL)
 #else
 #define UNLESS_REPLACED(kernel) (kernel)
@@ -98,8 +99,14 @@ void microt_load_op(const microt_model_t *model, unsigned index, microt_op_t *op
 }
 
 static void run_op(const microt_op_t *op, uint8_t *arena) {
-    #ifdef MICROT_HAVE_DSP
     // A file of another target may have less scratch than these kernels need.
+    #ifdef MICROT_HAVE_MVE
+    if (op->layout != MICROT_IN_PLACE && op->scratch_size >= microt_mve_scratch(op, op->layout)
+        && microt_mve_run(op, arena, op->layout, arena + op->scratch)) {
+        return;
+    }
+    #endif
+    #ifdef MICROT_HAVE_DSP
     if (op->layout != MICROT_IN_PLACE && op->scratch_size >= microt_dsp_scratch(op, op->layout)
         && microt_dsp_run(op, arena, op->layout, arena + op->scratch)) {
         return;

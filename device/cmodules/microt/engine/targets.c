@@ -10,6 +10,11 @@
 #else
 #define CHECK_DSP (0)
 #endif
+#if defined(MICROT_HAVE_MVE) || defined(MICROT_CHECK_TARGETS)
+#define CHECK_MVE (1)
+#else
+#define CHECK_MVE (0)
+#endif
 
 const char *microt_target_name(unsigned target) {
     static const char *const names[MICROT_TARGETS] = {"generic", "m0", "dsp", "mve"};
@@ -18,6 +23,9 @@ const char *microt_target_name(unsigned target) {
 
 const char *microt_kernels(unsigned index) {
     static const char *const names[] = {
+        #ifdef MICROT_HAVE_MVE
+        "mve",
+        #endif
         #ifdef MICROT_HAVE_DSP
         "dsp",
         #endif
@@ -27,7 +35,8 @@ const char *microt_kernels(unsigned index) {
 }
 
 bool microt_target_runs(unsigned target) {
-    return target == MICROT_GENERIC || (CHECK_DSP && target == MICROT_DSP);
+    return target == MICROT_GENERIC || (CHECK_DSP && target == MICROT_DSP)
+           || (CHECK_MVE && target == MICROT_MVE);
 }
 
 bool microt_target_has_layout(unsigned target, unsigned code, unsigned layout) {
@@ -38,18 +47,31 @@ bool microt_target_has_layout(unsigned target, unsigned code, unsigned layout) {
         return code == MICROT_CONV_2D ? layout >= MICROT_DSP_NARROW && layout <= MICROT_DSP_FIRST
             : code == MICROT_DEPTHWISE_CONV_2D && (layout == MICROT_DSP_PLANES || layout == MICROT_DSP_SMALL);
     }
+    if (CHECK_MVE && target == MICROT_MVE) {
+        return code == MICROT_CONV_2D ? layout >= MICROT_MVE_NARROW && layout <= MICROT_MVE_FIRST
+            : code == MICROT_DEPTHWISE_CONV_2D && (layout == MICROT_MVE_PLANES || layout == MICROT_MVE_BLOCKS);
+    }
     return false;
 }
 
-// Layout 1 is the reference kernels' everywhere.
-static bool has_dsp_kernel(unsigned target, const microt_op_t *op) {
-    return CHECK_DSP && target == MICROT_DSP && op->layout != MICROT_IN_PLACE;
+// The target whose kernel runs the op; layout 1 is the reference kernels' everywhere.
+static unsigned target_of(unsigned target, const microt_op_t *op) {
+    return op->layout == MICROT_IN_PLACE ? MICROT_GENERIC : target;
 }
 
 const char *microt_target_check(unsigned target, const microt_op_t *op) {
-    return has_dsp_kernel(target, op) ? microt_dsp_check(op, op->layout) : NULL;
+    target = target_of(target, op);
+    return CHECK_DSP && target == MICROT_DSP ? microt_dsp_check(op, op->layout)
+        : CHECK_MVE && target == MICROT_MVE ? microt_mve_check(op, op->layout) : NULL;
 }
 
 uint32_t microt_target_scratch(unsigned target, const microt_op_t *op) {
-    return has_dsp_kernel(target, op) ? microt_dsp_scratch(op, op->layout) : 0;
+    target = target_of(target, op);
+    return CHECK_DSP && target == MICROT_DSP ? microt_dsp_scratch(op, op->layout)
+        : CHECK_MVE && target == MICROT_MVE ? microt_mve_scratch(op, op->layout) : 0;
+}
+
+bool microt_target_in_place(unsigned target, const microt_op_t *op) {
+    return op->layout == MICROT_IN_PLACE
+           || (CHECK_MVE && target == MICROT_MVE && microt_mve_in_place(op, op->layout));
 }

@@ -7,9 +7,12 @@
 
 #include "kernels.h"
 #include "kernels/dsp/dsp.h"
+#include "kernels/mve/mve.h"
 
 // Targets whose files this build runs, in words.
-#ifdef MICROT_HAVE_DSP
+#if defined(MICROT_HAVE_MVE)
+#define MICROT_TARGETS_HERE "generic or mve"
+#elif defined(MICROT_HAVE_DSP)
 #define MICROT_TARGETS_HERE "generic or dsp"
 #else
 #define MICROT_TARGETS_HERE "generic"
@@ -40,5 +43,9 @@ const char *microt_target_check(unsigned target, const microt_op_t *op);
 
 // Bytes of scratch that the target's kernel needs for an op.
 uint32_t microt_target_scratch(unsigned target, const microt_op_t *op);
+
+// True if the target's kernel, for an op that microt_target_check lets pass, may have its output's offset
+// equal to its input's though it reads inputs again that it has passed.
+bool microt_target_in_place(unsigned target, const microt_op_t *op);
 
 #endif // MICROT_TARGETS_H

@@ -6,7 +6,7 @@
 // Names: r4-r11 hold accumulators; s registers park what would not fit, a VMOV costs one cycle.
 
 #if defined(__ARM_FEATURE_DSP) && defined(__ARM_FP) && __ARM_ARCH_PROFILE == 'M' \
-    && !defined(MICROT_REFERENCE)
+    && !defined(__ARM_FEATURE_MVE) && !defined(MICROT_REFERENCE)
 #define MICROT_DSP_ASSEMBLY (1)
 
     .syntax unified

@@ -47,8 +47,9 @@ enum {
     MICROT_DSP_SMALL = 20,
 };
 
-// MICROT_REFERENCE builds run the reference kernels alone.
-#if defined(__ARM_FEATURE_DSP) && defined(__ARM_FP) && defined(__ARM_ARCH_PROFILE) && !defined(MICROT_REFERENCE)
+// MICROT_REFERENCE builds run the reference kernels alone, builds with MVE those of kernels/mve.
+#if defined(__ARM_FEATURE_DSP) && defined(__ARM_FP) && defined(__ARM_ARCH_PROFILE) \
+    && !defined(__ARM_FEATURE_MVE) && !defined(MICROT_REFERENCE)
 #if __ARM_ARCH_PROFILE == 'M'
 #define MICROT_HAVE_DSP (1)
 #endif

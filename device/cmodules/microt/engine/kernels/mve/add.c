@@ -10,7 +10,7 @@
 
 #include "clamp.h"
 
-// add.S
+// add_values.S
 void microt_mve_add_tables(const int8_t *x1, const int8_t *x2, int8_t *y, const int32_t *tables, int32_t turns,
     int32_t multiplier, int32_t shift, int32_t zero_point);
 

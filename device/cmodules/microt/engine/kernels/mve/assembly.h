@@ -6,7 +6,7 @@
 // Registers: VMLADAV writes even core registers only (r0, r2, ... r12, lr), so accumulators live there and pointers
 // in the odd ones.
 
-#if defined(__ARM_FEATURE_MVE)
+#if defined(__ARM_FEATURE_MVE) && !defined(MICROT_REFERENCE)
 #define MICROT_MVE_ASSEMBLY (1)
 
     .syntax unified

@@ -28,7 +28,7 @@ typedef struct _row_t {
     const output_t *outputs;
 } row_t;
 
-// What the kernels take; the offsets are blocks.S's.
+// What the kernels take; the offsets are block_windows.S's.
 typedef struct _microt_mve_block_t {
     const int8_t *in;
     int8_t *out;

@@ -3,7 +3,7 @@
 // Kernels for Armv8.1-M with integer MVE ("Helium": M55, M85), bit for bit equal to the reference kernels.
 // Multiplications are VMLADAV: 16 int8 products and their sum.
 //
-// Weight layouts. The host lays weights out ahead of time (tests/engine/mve/mve_layouts.py is the writer); an op's
+// Weight layouts. The host lays weights out ahead of time (host/microt/compiler/layout_mve.py writes them); an op's
 // layout says what its weights, bias and requant sections hold and so which kernel runs it. Layout 0 is TensorFlow
 // Lite's order: every op has a kernel for it here, for any shape and any requantisation. The other layouts are for
 // ops all of whose channels have a right shift (shift <= -1). Their bias section is empty: the requant section holds
@@ -43,7 +43,8 @@ enum {
     MICROT_MVE_BLOCKS = 36,
 };
 
-#if defined(__ARM_FEATURE_MVE)
+// MICROT_REFERENCE builds run the reference kernels alone.
+#if defined(__ARM_FEATURE_MVE) && !defined(MICROT_REFERENCE)
 #define MICROT_HAVE_MVE (1)
 #endif
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// Shapes: what the kernels and the checks of layouts both compute. tests/engine/mve/mve_layouts.py mirrors it.
+// Shapes: what the kernels and the checks of layouts both compute. host/microt/compiler/layout_mve.py mirrors it.
 
 #ifndef MICROT_KERNELS_MVE_SHAPES_H
 #define MICROT_KERNELS_MVE_SHAPES_H
