@@ -108,7 +108,7 @@ class _Run(ctypes.Structure):
 
 def sources() -> list[Path]:
     """The C files of the engine, in a fixed order."""
-    folders = (SOURCES, SOURCES / "kernels" / "ref", SOURCES / "kernels" / "dsp")
+    folders = (SOURCES, *(SOURCES / "kernels" / name for name in ("ref", "dsp", "mve")))
     files = [file for folder in folders for file in sorted(folder.glob("*.c"))]
     if not files:
         raise RuntimeError(

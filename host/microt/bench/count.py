@@ -95,7 +95,7 @@ BOARD_SECONDS = 900
 INSTRUCTIONS_PER_MICROSECOND = 1000
 
 # The engine's functions that call kernels; a compiler may have merged the first with the others.
-CALLERS = ("microt_step", "microt_run", "microt_resume", "microt_dsp_run")
+CALLERS = ("microt_step", "microt_run", "microt_resume", "microt_dsp_run", "microt_mve_run")
 
 
 @dataclass

@@ -157,17 +157,16 @@ def _depthwise_in_place(graph, schedule, lowered, laid, placed, target):
             replace(low, in_place=True)
             if alive[step] == max(alive)
             and not low.in_place
-            and layout.runs_in_place(low, target)
+            and layout.in_place(low, constants, target)
             and last[low.inputs[0]] == step
             and low.inputs[0] not in pinned
             else low
-            for step, low in enumerate(lowered)
+            for step, (low, constants) in enumerate(zip(lowered, laid, strict=True))
         ]
         if all(a is b for a, b in zip(changed, lowered, strict=True)):
             return lowered, laid, placed
         other = [
-            old if a is b else layout.lay_out(a, graph, target)
-            for a, b, old in zip(changed, lowered, laid, strict=True)
+            old if a is b else layout.in_place(a, old, target) for a, b, old in zip(changed, lowered, laid, strict=True)
         ]
         again = _place(graph, schedule, changed, other)
         if again[2] >= placed[2]:
@@ -243,8 +242,8 @@ def compile_tflite(source, *, exits=None, target="generic", features=None, pixel
               cost. The embedding of a map is its mean over height and width, in the map's own
               scale and zero point, on a branch of that exit; its name has ":mean" added
     target    the core that the weights are laid out for: "generic" runs everywhere, "dsp" on
-              Cortex-M4F, M7 and M33 (see `boards.Board.target`); both are the same backbone: their
-              embeddings and their SHA-256 are equal
+              Cortex-M4F, M7 and M33, "mve" on M55 and M85 (see `boards.Board.target`); all are the
+              same backbone: their embeddings and their SHA-256 are equal
     features  what happens to embeddings before a head, see `features`; None: nothing
     pixels    True: the backbone also takes uint8 pixels p as p - 128; or a table int8 (256,);
               None or False: only where the file itself has a uint8 input

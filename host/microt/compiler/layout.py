@@ -4,7 +4,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from . import layout_dsp
+from . import layout_dsp, layout_mve
 from .laid import IN_PLACE, Laid, plain
 
 
@@ -14,28 +14,33 @@ def _generic(kind, args, inputs, output, weights, bias, requant, zero_in, zero_o
     return plain(weights, bias, requant)
 
 
-def _never(lowered):
-    return False
+def _layout_1(lowered, laid):
+    """The constants of an operator of the generic target that puts its output where its input is."""
+    constants = plain(lowered.weights, lowered.bias, lowered.requant, lowered.plane)
+    return replace(constants, layout=IN_PLACE) if lowered.plane else None
+
+
+def _same(lowered, laid):
+    return laid if laid.in_place else None
 
 
 @dataclass(frozen=True)
 class Target:
     """A core's kernels. `code` is the file's number of the target, `lay_out` gives the Laid of any
     operator (None: this target has no kernels yet), `names` the layouts' names by number,
-    `in_place` a function of a Lowered that has a `plane`: whether the kernel can put the output
-    where the input is (layout 1)."""
+    `in_place` as the function of that name, without the target."""
 
     code: int
     lay_out: Callable[..., Laid] | None = None
     names: dict[int, str] | None = None
-    in_place: Callable = _never
+    in_place: Callable[..., Laid | None] = _same
 
 
 TARGETS = {
-    "generic": Target(0, _generic, in_place=lambda lowered: True),
+    "generic": Target(0, _generic, in_place=_layout_1),
     "m0": Target(1),
     "dsp": Target(2, layout_dsp.lay_out, layout_dsp.NAMES),
-    "mve": Target(3),
+    "mve": Target(3, layout_mve.lay_out, layout_mve.NAMES),
 }
 
 
@@ -63,9 +68,6 @@ def layout_name(target, number):
 
 def lay_out(lowered, graph, target):
     """The Laid of a Lowered operator for a target."""
-    if lowered.in_place:
-        constants = plain(lowered.weights, lowered.bias, lowered.requant, lowered.plane)
-        return replace(constants, layout=IN_PLACE)
     inputs = [graph.tensors[i] for i in lowered.inputs]
     output = graph.tensors[lowered.output]
     return _target(target).lay_out(
@@ -81,7 +83,7 @@ def lay_out(lowered, graph, target):
     )
 
 
-def runs_in_place(lowered, target):
-    """True if the target's kernel can put the output of this operator where its input is, though
-    it reads inputs again that it has passed."""
-    return lowered.plane > 0 and _target(target).in_place(lowered)
+def in_place(lowered, laid, target):
+    """The Laid of an operator, laid out as `lay_out` gives it, whose kernel on the target puts the
+    output where the input is, though it reads inputs again that it has passed; None: none can."""
+    return _target(target).in_place(lowered, laid)

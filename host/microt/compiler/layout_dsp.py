@@ -11,12 +11,10 @@ the generic target has them (engine/mtb.c):
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 
 from .laid import TENSORFLOW as PLAIN
-from .laid import Laid, plain
+from .laid import Laid, Requant, Window, convolution, in_order, plain, round_up
 
 NARROW = 16
 WIDE = 17
@@ -35,42 +33,6 @@ PLANE_ROW = 256
 PLANE_ROWS = 29
 ADD_TABLES = 2048
 RELU = 256
-
-
-@dataclass(frozen=True)
-class Window:
-    """Geometry of a CONV_2D or DEPTHWISE_CONV_2D; pairs are (vertical, horizontal).
-
-    Attributes:
-        inputs: (h, w, c). outputs: (h, w, c).
-        pads: (top, left, bottom, right).
-    """
-
-    inputs: tuple[int, int, int]
-    outputs: tuple[int, int, int]
-    kernel: tuple[int, int]
-    stride: tuple[int, int] = (1, 1)
-    dilation: tuple[int, int] = (1, 1)
-    pads: tuple[int, int, int, int] = (0, 0, 0, 0)
-
-    @property
-    def pixels(self) -> int:
-        return self.outputs[0] * self.outputs[1]
-
-
-@dataclass(frozen=True)
-class Requant:
-    """What follows the sums, per output channel: bias i32, multiplier i32, shift i32 (left > 0)."""
-
-    bias: np.ndarray
-    multiplier: np.ndarray
-    shift: np.ndarray
-    zero_in: int
-    zero_out: int
-
-
-def _round(n: int, to: int) -> int:
-    return -(-n // to) * to
 
 
 # ---- requantisation
@@ -133,7 +95,7 @@ def _is_direct(window: Window) -> bool:
 
 
 def _depth(window: Window) -> int:
-    return _round(window.kernel[0] * window.kernel[1] * window.inputs[2], 8)
+    return round_up(window.kernel[0] * window.kernel[1] * window.inputs[2], 8)
 
 
 def _wide_tiles(pixels: int, depth: int) -> int:
@@ -153,7 +115,7 @@ def conv_scratch(window: Window, layout: int, channel_bytes: int) -> int:
     if layout == NARROW:
         return tiles * 8 * channels
     if layout == FIRST:
-        return _round(tiles * FIRST_TILE + 3 * window.inputs[1], 16)
+        return round_up(tiles * FIRST_TILE + 3 * window.inputs[1], 16)
     if layout == WIDE:
         depth = _depth(window)
         block = _wide_tiles(window.pixels, depth)
@@ -161,7 +123,7 @@ def conv_scratch(window: Window, layout: int, channel_bytes: int) -> int:
         patch = 0 if _is_direct(window) else 4 * depth
         return max(block, 1) * 8 * depth + buffer + patch
     taps = window.kernel[0] * window.kernel[1] * channels
-    return _round(taps + (channel_bytes if channel_bytes < taps else 0), 16)
+    return round_up(taps + (channel_bytes if channel_bytes < taps else 0), 16)
 
 
 def _conv_layout(window: Window, groups: int) -> int:
@@ -220,11 +182,6 @@ def lay_out_conv(window: Window, weights: np.ndarray, requant: Requant) -> Laid:
         merged.astype("<i4").tobytes(),
         conv_scratch(window, layout, 0),
     )
-
-
-def in_order(weights: np.ndarray, requant: Requant, scratch: int = 0, why: str = "") -> Laid:
-    """Layout 0."""
-    return plain(weights, requant.bias, np.stack([requant.multiplier, requant.shift], axis=1), scratch, why)
 
 
 # ---- DEPTHWISE_CONV_2D
@@ -335,10 +292,5 @@ def lay_out(
         return plain(scratch=ADD_TABLES)
     if kind not in ("CONV_2D", "DEPTHWISE_CONV_2D"):
         return plain(weights, bias, requant)
-    scale = np.asarray(requant).reshape(-1, 2).astype(np.int64)
-    after = Requant(np.asarray(bias).astype(np.int64), scale[:, 0], scale[:, 1], zero_in, zero_out)
-    pairs = [tuple(args[i : i + 2]) for i in (10, 0, 2)]
-    window = Window(tuple(inputs[0]), tuple(output), *pairs, tuple(args[4:8]))
-    if kind == "CONV_2D":
-        return lay_out_conv(window, weights.reshape(output[2], *window.kernel, -1), after)
-    return lay_out_depthwise(window, weights.reshape(*window.kernel, output[2]), after)
+    window, weights, after = convolution(kind, args, inputs, output, weights, bias, requant, zero_in, zero_out)
+    return (lay_out_conv if kind == "CONV_2D" else lay_out_depthwise)(window, weights, after)

@@ -3,9 +3,10 @@
 
 from __future__ import annotations
 
-import mve_layouts as layouts
 import mve_machine as machine
 import numpy as np
+
+from microt.compiler import layout_mve as layouts
 
 shared = machine.on_this_core("dsp_cases")
 MAKERS = shared.MAKERS

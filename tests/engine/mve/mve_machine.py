@@ -26,7 +26,8 @@ sys.path[:0] = [str(HERE), str(DSP)]
 
 import dsp_machine as base  # noqa: E402
 import dsp_reference as reference  # noqa: E402
-import mve_layouts as layouts  # noqa: E402
+
+from microt.compiler import layout_mve as layouts  # noqa: E402
 
 Case = base.Case
 image = base.image
@@ -97,7 +98,7 @@ def depthwise_case(name, window, weights, requant, x, clamp=(-128, 127), layout=
 def fully_connected_case(name, weights, requant, x, out_shape, clamp, **options) -> Case:
     out = reference.fully_connected(x, weights, requant, clamp).reshape(out_shape)
     zeros = [requant.zero_in, requant.zero_out]
-    laid = layouts.plain(weights, requant)
+    laid = layouts.in_order(weights, requant)
     macs = out.size * weights.shape[1]
     return Case(name, base.FULLY_CONNECTED, laid, (*clamp, 0), [x], zeros, out, macs, **options)
 

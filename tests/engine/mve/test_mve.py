@@ -10,11 +10,12 @@ import subprocess
 from collections import Counter
 
 import mve_cases as cases
-import mve_layouts as layouts
 import mve_machine as machine
 import numpy as np
 import pytest
 from mve_count import case, measure
+
+from microt.compiler import layout_mve as layouts
 
 SLOW = bool(os.environ.get("MICROT_SLOW"))
 COUNT = 1000 if SLOW else 120

@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: MIT
 """Whole models on the MVE kernels: every tensor as the reference kernels have it."""
 
-import mve_layouts as layouts
 import mve_machine as machine
 import numpy as np
 import pytest
 
 from microt.compiler import compile_tflite
+from microt.compiler import layout_mve as layouts
 from microt.engine import Backbone
 
 MODELS = machine.ROOT.parent / "shared" / "models"

@@ -2,23 +2,22 @@
 """Weight layouts of the MVE kernels, chosen and written ahead of time.
 
 The head of ``device/cmodules/microt/engine/kernels/mve/mve.h`` says what each layout is; ``shapes.h``, ``blocks.h``
-and ``layouts.c`` there hold the same rules in C. Functions take plain numbers and NumPy arrays, so the compiler and
-the tests can both use them; anything with the attributes of Window and Requant will do.
+and ``layouts.c`` there hold the same rules in C, and ``microt_mve_check`` refuses what breaks them.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import NamedTuple
-
 import numpy as np
 
-PLAIN = 0
+from .laid import TENSORFLOW as PLAIN
+from .laid import Laid, Requant, convolution, in_order, plain, round_up
+
 NARROW = 32
 WIDE = 33
 FIRST = 34
 PLANES = 35
 BLOCKS = 36
+NAMES = {NARROW: "narrow", WIDE: "wide", FIRST: "first", PLANES: "planes", BLOCKS: "blocks"}
 
 FILL_BYTES = 2048
 FIRST_TILE = 128
@@ -31,60 +30,6 @@ ADD_TABLES_PAY = 256
 
 # Channel of entry 4 i + j of a block of 16: the order of the lanes of widened products.
 LANES = [4 * j + i for i in (0, 2, 1, 3) for j in range(4)]
-
-
-class Window(NamedTuple):
-    """Geometry of a CONV_2D or DEPTHWISE_CONV_2D; pairs are (vertical, horizontal)."""
-
-    inputs: tuple[int, int, int]  # (h, w, c)
-    outputs: tuple[int, int, int]
-    kernel: tuple[int, int]
-    stride: tuple[int, int] = (1, 1)
-    dilation: tuple[int, int] = (1, 1)
-    pads: tuple[int, int, int, int] = (0, 0, 0, 0)  # top, left, bottom, right
-
-
-class Requant(NamedTuple):
-    """What follows the sums, per output channel: bias i32, multiplier i32, shift i32 (left > 0)."""
-
-    bias: np.ndarray
-    multiplier: np.ndarray
-    shift: np.ndarray
-    zero_in: int
-    zero_out: int
-
-
-@dataclass(frozen=True)
-class Laid:
-    """An op's constants as the file holds them, and the scratch its kernel needs (bytes)."""
-
-    layout: int
-    weights: bytes
-    bias: bytes
-    requant: bytes
-    scratch: int
-    why: str = field(default="", compare=False)
-
-
-def _round(n: int, to: int) -> int:
-    return -(-n // to) * to
-
-
-def _plain(weights, requant, scratch: int, why: str = "") -> Laid:
-    scale = np.stack([requant.multiplier, requant.shift], axis=1)
-    return Laid(
-        PLAIN,
-        weights.astype(np.int8).tobytes(),
-        requant.bias.astype("<i4").tobytes(),
-        scale.astype("<i4").tobytes(),
-        scratch,
-        why,
-    )
-
-
-def plain(weights, requant) -> Laid:
-    """FULLY_CONNECTED: weights i8 (out, in)."""
-    return _plain(weights, requant, 0)
 
 
 def _wrap(sums: np.ndarray) -> np.ndarray:
@@ -155,19 +100,19 @@ def _filled_tiles(window, tile: int) -> int:
 def conv_scratch(window, layout: int, channel_bytes: int = 0) -> int:
     """channel_bytes: bytes of weights of an output channel, read in layout 0 only."""
     channels = window.outputs[2]
-    stage = 4 * _round(channels, 4) if channels % 4 else 0
+    stage = 4 * round_up(channels, 4) if channels % 4 else 0
     if layout == NARROW:
         return stage
     if layout == FIRST:
         columns = max((window.outputs[1] - 1) * window.stride[1] + 3, window.inputs[1] + window.pads[1])
-        return stage + _filled_tiles(window, FIRST_TILE) * FIRST_TILE + 16 + 3 * _round(3 * columns + 16, 16)
+        return stage + _filled_tiles(window, FIRST_TILE) * FIRST_TILE + 16 + 3 * round_up(3 * columns + 16, 16)
     if layout == WIDE:
         tile = 64 * _steps(window, layout)
         if _direct(window) and window.outputs[0] * window.outputs[1] >= 3:
             return stage + tile
         return stage + _filled_tiles(window, tile) * tile + tile // 4
     taps = window.kernel[0] * window.kernel[1] * window.inputs[2]
-    return _round(taps + (channel_bytes if channel_bytes < taps else 0), 16)
+    return round_up(taps + (channel_bytes if channel_bytes < taps else 0), 16)
 
 
 def _conv_layout(window, groups: int) -> int:
@@ -193,11 +138,11 @@ def lay_out_conv(window, weights: np.ndarray, requant) -> Laid:
     layout = _conv_layout(window, window.inputs[2] // weights.shape[3])
     scratch = conv_scratch(window, PLAIN, flat.shape[1])
     if layout == PLAIN:
-        return _plain(weights, requant, scratch, "groups")
+        return in_order(weights, requant, scratch, "groups")
     flat, settled = settle(flat, requant)
     if why := _shifts_right(settled):
-        return _plain(weights, requant, scratch, why)
-    channels, steps = _round(len(flat), 4), _steps(window, layout)
+        return in_order(weights, requant, scratch, why)
+    channels, steps = round_up(len(flat), 4), _steps(window, layout)
     record = np.zeros((channels, 3), "<i4")
     record[:, 2] = -1
     record[: len(flat)] = records(flat, settled)
@@ -222,8 +167,8 @@ def _strip(window, rows: int) -> tuple[int, int]:
     columns = max((window.outputs[1] - 1) * stride + k, window.pads[1] + window.inputs[1])
     pitch = columns * (4 if k == 3 else 2)
     reach = (rows - 1 + (rows & 1)) * stride + k
-    plane = _round((reach // 2 + 3) * pitch + 64, 16)
-    return plane, _round(2 * min(window.inputs[0], reach) * window.inputs[1] + 16, 16)
+    plane = round_up((reach // 2 + 3) * pitch + 64, 16)
+    return plane, round_up(2 * min(window.inputs[0], reach) * window.inputs[1] + 16, 16)
 
 
 def _plane_rows(window) -> int:
@@ -259,7 +204,7 @@ def depthwise_scratch(window, layout: int) -> int:
     if layout == BLOCKS:
         rows, columns = len(_classes(window, 0)), len(_classes(window, 1))
         pairs = rows * columns * ((window.kernel[0] * window.kernel[1] + 1) // 2)
-        return _round(16 * (pairs + rows * window.outputs[1]) + 8 * window.outputs[0], 16)
+        return round_up(16 * (pairs + rows * window.outputs[1]) + 8 * window.outputs[0], 16)
     return 0
 
 
@@ -343,13 +288,20 @@ def lay_out_depthwise(window, weights: np.ndarray, requant, layout: int | None =
     """weights: i8 (kh, kw, cout). layout: one that fits, instead of the one thought best."""
     layout = depthwise_layouts(window, weights)[0] if layout is None else layout
     if layout == PLAIN:
-        return _plain(weights, requant, 0, "depth multiplier, or a shape that neither layout takes")
+        return in_order(weights, requant, 0, "depth multiplier, or a shape that neither layout takes")
     flat, settled = settle(weights.reshape(-1, weights.shape[2]).T, requant)
     if why := _shifts_right(settled):
-        return _plain(weights, requant, 0, why)
+        return in_order(weights, requant, 0, why)
     lay_out = _lay_out_planes if layout == PLANES else _lay_out_blocks
     laid, record = lay_out(window, flat.T.reshape(weights.shape), settled)
-    return Laid(layout, laid.tobytes(), b"", record.astype("<i4").tobytes(), depthwise_scratch(window, layout))
+    return Laid(
+        layout,
+        laid.tobytes(),
+        b"",
+        record.astype("<i4").tobytes(),
+        depthwise_scratch(window, layout),
+        in_place=in_place(window, layout),
+    )
 
 
 def _lay_out_planes(window, weights, requant):
@@ -369,7 +321,7 @@ def _lay_out_planes(window, weights, requant):
 
 def _lay_out_blocks(window, weights, requant):
     taps, channels = window.kernel[0] * window.kernel[1], weights.shape[2]
-    padded = _round(channels, 16)
+    padded = round_up(channels, 16)
     laid = np.zeros((taps + 1, padded), np.int8)
     laid[:taps, :channels] = weights.reshape(taps, channels)
     rows = [requant.multiplier, requant.shift]
@@ -401,15 +353,8 @@ def lay_out(kind, args, inputs, output, weights, bias, requant, zero_in: int, ze
         requant: i32 (channels, 2).
     """
     if kind == "ADD":
-        return Laid(PLAIN, b"", b"", b"", add_scratch(int(np.prod(output))))
-    if weights is None:
-        return Laid(PLAIN, b"", b"", b"", 0)
-    scale = np.asarray(requant).reshape(-1, 2).astype(np.int64)
-    after = Requant(np.asarray(bias).astype(np.int64), scale[:, 0], scale[:, 1], zero_in, zero_out)
+        return plain(scratch=add_scratch(int(np.prod(output))))
     if kind not in ("CONV_2D", "DEPTHWISE_CONV_2D"):
-        return plain(weights, after)
-    pairs = [tuple(args[i : i + 2]) for i in (10, 0, 2)]
-    window = Window(tuple(inputs[0]), tuple(output), *pairs, tuple(args[4:8]))
-    if kind == "CONV_2D":
-        return lay_out_conv(window, weights.reshape(output[2], *window.kernel, -1), after)
-    return lay_out_depthwise(window, weights.reshape(*window.kernel, output[2]), after)
+        return plain(weights, bias, requant)
+    window, weights, after = convolution(kind, args, inputs, output, weights, bias, requant, zero_in, zero_out)
+    return (lay_out_conv if kind == "CONV_2D" else lay_out_depthwise)(window, weights, after)
