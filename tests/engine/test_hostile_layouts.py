@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Hostile files for the DSP kernels, under ASAN and UBSAN: each wrong field is refused, and what is accepted is safe.
+"""Hostile files for the DSP and MVE kernels, under ASAN and UBSAN: each wrong field is refused, what is accepted safe.
 
 python tests/engine/test_hostile_layouts.py SECONDS      random mutations for so long
 """
@@ -11,8 +11,8 @@ import tempfile
 import time
 from pathlib import Path
 
-import dsp_file
 import fuzz
+import layouts_file
 import mtb_file
 import pytest
 
@@ -44,16 +44,20 @@ def driver(tmp_path_factory):
     return build(folder)
 
 
+TARGETS = ["dsp", "mve"]
+
+
+@pytest.mark.parametrize("target", TARGETS)
 @pytest.mark.parametrize("seed", range(4))
-def test_mutations(driver, tmp_path, seed):
+def test_mutations(driver, tmp_path, seed, target):
     file = tmp_path / "every_layout.mtb"
-    file.write_bytes(dsp_file.every_layout("dsp", seed))
+    file.write_bytes(layouts_file.every_layout(target, seed))
     accepted = fuzz.run(driver, file, seed, 2000)
     # three of four addresses are refused, so are most of the others
     assert 40 < accepted < 500
 
 
-GOOD = dsp_file.every_layout("dsp")
+GOOD = {target: layouts_file.every_layout(target) for target in TARGETS}
 
 
 def opened(driver, tmp_path, data):
@@ -66,18 +70,43 @@ def opened(driver, tmp_path, data):
 
 
 def test_every_layout_opens(driver, tmp_path):
-    assert opened(driver, tmp_path, GOOD) == ""
-    assert opened(driver, tmp_path, dsp_file.every_layout("generic")) == ""
+    for data in GOOD.values():
+        assert opened(driver, tmp_path, data) == ""
+    assert opened(driver, tmp_path, layouts_file.every_layout("generic")) == ""
 
 
-def size_of(index, field):
-    return mtb_file.get(GOOD, "ops", index, field)
+def wrong_sections(target, laid, without_records):
+    """What no file has: sections of other sizes or places than the layouts of ops `laid` ask for, scratch that is not
+    what the kernels need."""
+
+    def of(op, field):
+        return mtb_file.get(GOOD[target], "ops", op, field)
+
+    recorded = [op for op in laid if op not in without_records]
+    for op in laid:
+        weights = of(op, "weights")
+        yield op, "weights_size", [0, of(op, "weights_size") - 4, 1 << 31, 0xFFFFFFFF], ""
+        yield op, "weights_size", [of(op, "weights_size") - 1], "weight layout"
+        yield op, "weights", [weights + n for n in (1, 2, 3)], "constants"
+        yield op, "bias", [weights], "constants"
+        yield op, "bias_size", [4], "constants"
+    for op in recorded:
+        yield op, "requant_size", [0, 4, 1 << 31], ""
+        yield op, "requant_size", [of(op, "requant_size") - 4], "sizes"
+        yield op, "requant", [of(op, "requant") + 1, 0, 0xFFFFFFFF], "constants"
+    for op in without_records:
+        yield op, "requant_size", [16], "constants"
+    for op in range(10):
+        if of(op, "scratch_size"):
+            yield op, "scratch_size", [of(op, "scratch_size") - 1, 1], "scratch"
+    for op in (0, 3, 7):
+        yield op, "scratch", [1, 0xFFFFFFF0, of(op, "scratch") + 4096], "scratch"
+    yield 0, "scratch", [0], "plan: tensor"
 
 
-@pytest.mark.parametrize(
-    "op, field, values, words",
-    [
-        # opcode and layout: 0 FIRST, 1 NARROW, 2 PLANES, 3 ADD, 4 PLANES 5x5, 5 SMALL, 6 WIDE, 7 and 8 plain
+WRONG = {
+    "dsp": [
+        # 0 FIRST, 1 NARROW, 2 PLANES, 3 ADD, 4 PLANES 5x5, 5 SMALL, 6 WIDE, 7 to 9 plain
         (0, "layout", [1, 15, 19, 20, 21, 32, 255], "weight layout"),
         (0, "layout", [16, 17], "weight layout"),
         (0, "layout", [0], "constants"),  # layout 0 has a bias
@@ -88,31 +117,34 @@ def size_of(index, field):
         (4, "layout", [20], "weight layout"),
         (5, "layout", [19], "weight layout"),
         (7, "layout", [16, 17, 18], "constants"),  # and the other way round
-        # sections: what a layout asks for, at multiples of 4
-        *((op, "weights_size", [0, size_of(op, "weights_size") - 4, 1 << 31, 0xFFFFFFFF], "") for op in range(3)),
-        *((op, "weights_size", [size_of(op, "weights_size") - 1], "weight layout") for op in (0, 1, 2, 4, 5, 6)),
-        *((op, "weights", [size_of(op, "weights") + n for n in (1, 2, 3)], "constants") for op in (0, 1, 2, 4, 5, 6)),
-        *((op, "requant_size", [0, 4, 1 << 31], "") for op in (0, 1, 2, 4, 6)),
-        *((op, "requant_size", [size_of(op, "requant_size") - 4], "sizes") for op in (0, 1, 2, 4, 6)),
-        *((op, "requant", [size_of(op, "requant") + 1, 0, 0xFFFFFFFF], "constants") for op in (0, 1, 2, 4, 6)),
-        (5, "requant_size", [16], "constants"),  # SMALL has none
-        *((op, "bias", [size_of(op, "weights")], "constants") for op in (0, 1, 2, 4, 5, 6)),
-        *((op, "bias_size", [4], "constants") for op in (0, 1, 2, 4, 5, 6)),
-        # scratch: all that the kernel needs, inside the arena, over no tensor
-        *((op, "scratch_size", [size_of(op, "scratch_size") - 1, 1], "scratch") for op in (0, 1, 2, 3, 4, 6, 7, 8)),
-        *((op, "scratch", [1, 0xFFFFFFF0, size_of(op, "scratch") + 4096], "scratch") for op in (0, 3, 7)),
-        (0, "scratch", [0], "plan: tensor"),
+        *wrong_sections("dsp", [0, 1, 2, 4, 5, 6], [5]),
     ],
-)
-def test_wrong_fields_of_layouts(driver, tmp_path, op, field, values, words):
+    "mve": [
+        # 0 FIRST, 1 NARROW, 2 PLANES, 3 ADD, 4 PLANES 5x5, 5 PLANES, 6 NARROW, 7 plain, 8 WIDE, 9 BLOCKS
+        (0, "layout", [1, 15, 16, 18, 31, 35, 36, 37, 255], "weight layout"),
+        (0, "layout", [32], "weight layout"),
+        (0, "layout", [0], "constants"),  # layout 0 has a bias
+        (1, "layout", [34], "weight layout"),
+        (2, "layout", [32, 33, 34, 36, 37], "weight layout"),
+        (3, "layout", [32, 35], "weight layout"),
+        (4, "layout", [36], "weight layout"),
+        (7, "layout", [32, 33, 34], "constants"),  # and the other way round
+        (8, "layout", [32, 34], "weight layout"),
+        (9, "layout", [35], "weight layout"),
+        *wrong_sections("mve", [0, 1, 2, 4, 5, 6, 8, 9], []),
+    ],
+}
+
+
+@pytest.mark.parametrize("target, op, field, values, words", [(t, *each) for t in TARGETS for each in WRONG[t]])
+def test_wrong_fields_of_layouts(driver, tmp_path, target, op, field, values, words):
     for value in values:
-        said = opened(driver, tmp_path, mtb_file.put(GOOD, "ops", op, field, value))
+        said = opened(driver, tmp_path, mtb_file.put(GOOD[target], "ops", op, field, value))
         assert said and words in said, (value, said)
 
 
-@pytest.mark.parametrize(
-    "op, number, values",
-    [
+SHAPES = {
+    "dsp": [
         (0, 10, [1, 5]),  # kernel: FIRST is 3x3
         (0, 2, [2]),  # dilation
         (1, 0, [2]),  # stride: NARROW reads its input as it lies
@@ -121,17 +153,57 @@ def test_wrong_fields_of_layouts(driver, tmp_path, op, field, values, words):
         (2, 0, [2, 3]),
         (5, 4, [0, 2]),  # padding of SMALL
     ],
-)
-def test_shapes_that_a_layout_is_not_for(driver, tmp_path, op, number, values):
+    "mve": [
+        (0, 10, [1, 5]),  # kernel: FIRST is 3x3
+        (0, 2, [2]),  # dilation
+        (1, 0, [2]),  # stride: NARROW reads its input as it lies
+        (1, 4, [1]),  # padding
+        (2, 12, [2]),  # multiplier
+        (2, 0, [2, 3]),
+        (4, 10, [3, 9]),
+        (9, 10, [5, 65]),
+    ],
+}
+
+
+@pytest.mark.parametrize("target, op, number, values", [(t, *each) for t in TARGETS for each in SHAPES[t]])
+def test_shapes_that_a_layout_is_not_for(driver, tmp_path, target, op, number, values):
+    good = GOOD[target]
     for value in values:
-        at = mtb_file.get(GOOD, "ops", op, "args") + 4 * number
-        data = mtb_file.seal(GOOD[:at] + value.to_bytes(4, "little") + GOOD[at + 4 :])
+        at = mtb_file.get(good, "ops", op, "args") + 4 * number
+        data = mtb_file.seal(good[:at] + value.to_bytes(4, "little") + good[at + 4 :])
         assert opened(driver, tmp_path, data), (number, value)
 
 
-def test_layouts_are_refused_in_files_for_other_targets(driver, tmp_path):
-    for target, words in ((0, "none of opcode 1 for target generic"), (1, "target m0"), (4, "expected target 0 to 3")):
-        assert words in opened(driver, tmp_path, mtb_file.put_header(GOOD, "target", target))
+@pytest.mark.parametrize(
+    "target, op, past, said",
+    [
+        ("mve", 5, 0, ""),  # PLANES in one strip reads a channel before it writes it
+        ("mve", 5, 16, "plan: tensors"),
+        ("mve", 9, 0, "plan: tensors"),  # BLOCKS does not
+        ("mve", 6, 0, "plan: tensors"),
+        ("dsp", 4, 0, "plan: tensors"),
+        ("generic", 5, 0, "plan: tensors"),
+    ],
+)
+def test_outputs_in_the_place_of_the_input(driver, tmp_path, target, op, past, said):
+    data = layouts_file.every_layout(target)
+    place = mtb_file.get(data, "tensors", op, "offset") + past
+    got = opened(driver, tmp_path, mtb_file.put(data, "tensors", op + 1, "offset", place))
+    assert got.startswith(said) if said else got == ""
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_layouts_are_refused_in_files_for_other_targets(driver, tmp_path, target):
+    other = TARGETS.index(target) ^ 1
+    for code, words in (
+        (0, "none of opcode 1 for target generic"),
+        (1, "compiled for target m0"),
+        (2 + other, f"none of opcode 1 for target {TARGETS[other]}"),
+        (4, "expected target 0 to 3"),
+    ):
+        said = opened(driver, tmp_path, mtb_file.put_header(GOOD[target], "target", code))
+        assert words in said, (code, said)
 
 
 def main():
@@ -141,7 +213,7 @@ def main():
         file = Path(folder) / "every_layout.mtb"
         seed = accepted = 0
         while time.time() < end:
-            file.write_bytes(dsp_file.every_layout("dsp", seed))
+            file.write_bytes(layouts_file.every_layout(TARGETS[seed % len(TARGETS)], seed))
             accepted += fuzz.run(program, file, seed, 4000)
             seed += 1
     print(f"{4000 * seed} files, {accepted} accepted, nothing found")

@@ -5,7 +5,7 @@ import json
 import shutil
 from pathlib import Path
 
-import dsp_file
+import layouts_file
 import numpy as np
 import pytest
 
@@ -20,8 +20,15 @@ SCRIPT = Path(__file__).with_name("targets_script.py")
 PUBLIC = ["vww_96_int8", "kws_ref_model", "pretrainedResnet_quant"]
 SHIPPED = ROOT / "models" / "objects.tflite"
 
-NO_DSP = "file: compiled for target dsp, whose kernels are not in this build: compile it for generic"
-UNALIGNED = "file: compiled for target dsp, it must lie at a multiple of 4 in memory: use microt push"
+BOARDS = {"MPS2_AN386": "dsp", "MPS2_AN500": "dsp", "MPS3_AN547": "mve"}
+
+
+def refusal(target, here="generic"):
+    return f"file: compiled for target {target}, whose kernels are not in this build: compile it for {here}"
+
+
+def unaligned(target):
+    return f"file: compiled for target {target}, it must lie at a multiple of 4 in memory: use microt push"
 
 
 class Cases:
@@ -49,13 +56,13 @@ def answers(generic, x):
 
 @pytest.fixture(scope="module")
 def compiled():
-    """{name: (generic file, dsp file, input)} of the networks that are here."""
+    """{name: ({target: file}, input)} of the networks that are here."""
     sources = [ROOT.parent / "shared" / "models" / f"{name}.tflite" for name in PUBLIC] + [SHIPPED]
     found = {}
     for path in filter(Path.is_file, sources):
-        files = [compile_tflite(path, target=target).data for target in ("generic", "dsp")]
-        x = np.random.default_rng(len(found)).integers(-128, 128, Backbone(files[0]).input_shape).astype(np.int8)
-        found[path.stem] = (*files, x)
+        files = {target: compile_tflite(path, target=target).data for target in ("generic", "dsp", "mve")}
+        shape = Backbone(files["generic"]).input_shape
+        found[path.stem] = (files, np.random.default_rng(len(found)).integers(-128, 128, shape).astype(np.int8))
     return found
 
 
@@ -82,40 +89,48 @@ def on_board(name, cases, tmp_path):
     return kernels
 
 
-@pytest.mark.parametrize("name", ["MPS2_AN386", "MPS2_AN500", "MPS3_AN547"])
-def test_networks_on_a_board_with_dsp_kernels(tools, compiled, tmp_path, name):
-    assert Board.load(name).target == "dsp"
+@pytest.mark.parametrize("name", BOARDS)
+def test_networks_on_a_board_with_kernels_of_its_own(tools, compiled, tmp_path, name):
+    target = BOARDS[name]
+    assert Board.load(name).target == target
     cases = Cases()
-    for model, (generic, dsp, x) in compiled.items():
-        cases.add(f"{model}_dsp", dsp, x, answers(generic, x))
-        cases.add(model, generic, x, answers(generic, x))
+    for model, (files, x) in compiled.items():
+        cases.add(f"{model}_{target}", files[target], x, answers(files["generic"], x))
+        cases.add(model, files["generic"], x, answers(files["generic"], x))
     for seed in range(12):
-        generic, dsp = (dsp_file.every_layout(target, seed) for target in ("generic", "dsp"))
-        x = np.random.default_rng(seed).integers(-128, 128, dsp_file.INPUT).astype(np.int8)
+        generic, own = (layouts_file.every_layout(each, seed) for each in ("generic", target))
+        x = np.random.default_rng(seed).integers(-128, 128, layouts_file.INPUT).astype(np.int8)
         right = answers(generic, x)
-        own = {**right, "sha256": dsp[16:48].hex()}  # the compiler's files have the generic one's
-        cases.add(f"layouts_dsp{seed}", dsp, x, own)
+        same = {**right, "sha256": own[16:48].hex()}  # the compiler's files have the generic one's
+        cases.add(f"layouts_{target}{seed}", own, x, same)
         cases.add(f"layouts{seed}", generic, x, right, shift=seed % 4)
-        cases.add(f"moved{seed}", dsp, x, own if seed % 4 == 0 else UNALIGNED, shift=seed % 4)
-    assert on_board(name, cases, tmp_path) == ["dsp", "reference"]
+        cases.add(f"moved{seed}", own, x, same if seed % 4 == 0 else unaligned(target), shift=seed % 4)
+    for other in {"dsp", "mve"} - {target}:
+        refused = refusal(other, f"generic or {target}")
+        cases.add(f"other_{other}", layouts_file.every_layout(other), x, refused)
+    assert on_board(name, cases, tmp_path) == [target, "reference"]
 
 
-def test_firmware_of_the_reference_kernels_alone(tools, tmp_path, monkeypatch):
+@pytest.mark.parametrize("name", ["MPS2_AN386", "MPS3_AN547"])
+def test_firmware_of_the_reference_kernels_alone(tools, tmp_path, monkeypatch, name):
     monkeypatch.setenv("MICROT_REFERENCE", "1")
-    assert Board.load("MPS2_AN386").target == "generic"
+    assert Board.load(name).target == "generic"
+    assert on_board(name, refusing(), tmp_path) == ["reference"]
+
+
+def refusing():
+    """Cases of a build that runs generic files alone."""
     cases = Cases()
-    x = np.random.default_rng(1).integers(-128, 128, dsp_file.INPUT).astype(np.int8)
-    generic, dsp = (dsp_file.every_layout(target) for target in ("generic", "dsp"))
+    x = np.random.default_rng(1).integers(-128, 128, layouts_file.INPUT).astype(np.int8)
+    generic = layouts_file.every_layout("generic")
     cases.add("generic", generic, x, answers(generic, x))
-    cases.add("dsp", dsp, x, NO_DSP)
-    assert on_board("MPS2_AN386", cases, tmp_path) == ["reference"]
+    for target in ("dsp", "mve"):
+        cases.add(target, layouts_file.every_layout(target), x, refusal(target))
+    return cases
 
 
 def test_unix_refuses_other_targets(tools, tmp_path):
-    cases = Cases()
-    x = np.zeros(dsp_file.INPUT, np.int8)
-    cases.add("generic", dsp_file.every_layout("generic"), x, answers(dsp_file.every_layout("generic"), x))
-    cases.add("dsp", dsp_file.every_layout("dsp"), x, NO_DSP)
+    cases = refusing()
     for file, data in cases.romfs().items():
         (tmp_path / file).write_bytes(data)
     done = unixport.run(SCRIPT, cwd=tmp_path, timeout=120)
@@ -123,12 +138,21 @@ def test_unix_refuses_other_targets(tools, tmp_path):
     assert (said, kernels) == (cases.expected, ["reference"]), done.stderr
 
 
-def test_host_refuses_other_targets(compiled):
+@pytest.mark.parametrize("target", ["dsp", "mve"])
+def test_host_refuses_other_targets(compiled, target):
     with pytest.raises(ValueError) as error:
-        Backbone(compiled["objects"][1])
-    assert str(error.value) == NO_DSP
+        Backbone(compiled["objects"][0][target])
+    assert str(error.value) == refusal(target)
 
 
 def test_targets_share_an_identity(compiled):
-    for generic, dsp, _ in compiled.values():
-        assert generic[16:48] == dsp[16:48] and generic != dsp
+    for files, _ in compiled.values():
+        for target in ("dsp", "mve"):
+            assert files["generic"][16:48] == files[target][16:48] and files["generic"] != files[target]
+
+
+@pytest.mark.skipif(not SHIPPED.is_file(), reason="models/objects.tflite is not there")
+def test_depthwise_in_place_saves_memory_with_mve():
+    """So the network above runs in the place of its input somewhere."""
+    apart = compile_tflite(SHIPPED, target="mve", in_place=False).report["arena_bytes"]
+    assert compile_tflite(SHIPPED, target="mve").report["arena_bytes"] < apart

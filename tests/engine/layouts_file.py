@@ -1,29 +1,34 @@
 # SPDX-License-Identifier: MIT
-"""Small .mtb files for the DSP kernels, without the compiler: every layout, and layout 0 with scratch."""
+"""Small .mtb files for each target, without the compiler: every layout, and layout 0 with scratch."""
 
 import mtb_file as mtb
 import numpy as np
 
-from microt.compiler import layout_dsp
+from microt.compiler import layout_dsp, layout_mve
 
 # operators in order, one after the other; (kind, (h, w, c) of the output, kernel, stride, pads, groups)
 LAYERS = [
-    ("CONV_2D", (8, 8, 8), 3, 1, (1, 1, 1, 1), 1),  # FIRST
-    ("CONV_2D", (8, 8, 16), 1, 1, (0, 0, 0, 0), 1),  # NARROW
-    ("DEPTHWISE_CONV_2D", (8, 8, 16), 3, 1, (1, 1, 1, 1), 1),  # PLANES
+    ("CONV_2D", (8, 8, 8), 3, 1, (1, 1, 1, 1), 1),
+    ("CONV_2D", (8, 8, 16), 1, 1, (0, 0, 0, 0), 1),
+    ("DEPTHWISE_CONV_2D", (8, 8, 16), 3, 1, (1, 1, 1, 1), 1),
     ("ADD", (8, 8, 16), 0, 0, (), 1),  # of the two before
-    ("DEPTHWISE_CONV_2D", (3, 3, 16), 5, 2, (0, 0, 1, 1), 1),  # PLANES
-    ("DEPTHWISE_CONV_2D", (3, 3, 16), 3, 1, (1, 1, 1, 1), 1),  # SMALL
-    ("CONV_2D", (3, 3, 20), 1, 1, (0, 0, 0, 0), 1),  # WIDE
-    ("CONV_2D", (3, 3, 8), 3, 1, (1, 1, 1, 1), 4),  # layout 0: groups
-    ("CONV_2D", (1, 1, 6), 3, 1, (0, 0, 0, 0), 1),  # layout 0: one pixel
+    ("DEPTHWISE_CONV_2D", (3, 3, 16), 5, 2, (0, 0, 1, 1), 1),
+    ("DEPTHWISE_CONV_2D", (3, 3, 16), 3, 1, (1, 1, 1, 1), 1),
+    ("CONV_2D", (3, 3, 20), 1, 1, (0, 0, 0, 0), 1),
+    ("CONV_2D", (3, 3, 8), 3, 1, (1, 1, 1, 1), 4),  # groups
+    ("CONV_2D", (1, 1, 6), 3, 1, (0, 0, 0, 0), 1),  # one pixel
+    ("DEPTHWISE_CONV_2D", (1, 1, 6), 4, 1, (1, 1, 2, 2), 1),
 ]
-LAYOUTS = ["FIRST", "NARROW", "PLANES", "PLAIN", "PLANES", "SMALL", "WIDE", "PLAIN", "PLAIN"]
+LAYOUTS = {
+    "dsp": ["FIRST", "NARROW", "PLANES", "PLAIN", "PLANES", "SMALL", "WIDE", "PLAIN", "PLAIN", "PLAIN"],
+    "mve": ["FIRST", "NARROW", "PLANES", "PLAIN", "PLANES", "PLANES", "NARROW", "PLAIN", "WIDE", "BLOCKS"],
+}
+TARGETS = {"dsp": (2, layout_dsp), "mve": (3, layout_mve)}
 INPUT = (8, 8, 3)
 
 
 def every_layout(target: str, seed: int = 0) -> bytes:
-    """The file for "generic" or "dsp": the same network, input int8 (8, 8, 3), embedding int8 (6,)."""
+    """The file for "generic", "dsp" or "mve": the same network, input int8 (8, 8, 3), embedding int8 (6,)."""
     rng = np.random.default_rng(seed)
     tensors = [mtb.tensor(*INPUT, 0, 0.02, -3)]
     end = _size(INPUT)
@@ -49,11 +54,12 @@ def every_layout(target: str, seed: int = 0) -> bytes:
             requant = np.stack([rng.integers(1 << 30, (1 << 31) - 1, out[2]), np.full(out[2], exponent)], 1)
             macs = out[0] * out[1] * out[2] * taps
         op = mtb.op(kind, inputs, i + 1, args, weights=weights, bias=bias, requant=requant, macs=macs)
-        if target == "dsp":
+        if target != "generic":
+            layouts = TARGETS[target][1]
             zeros = tensors[inputs[0]]["zero_point"], tensors[-1]["zero_point"]
             shapes = [tensors[t]["hwc"] for t in inputs]
-            laid = layout_dsp.lay_out(kind, args, shapes, out, weights, bias, requant, *zeros)
-            assert laid.layout == getattr(layout_dsp, LAYOUTS[i]), (i, laid.layout, laid.why)
+            laid = layouts.lay_out(kind, args, shapes, out, weights, bias, requant, *zeros)
+            assert laid.layout == getattr(layouts, LAYOUTS[target][i]), (i, laid.layout, laid.why)
             op |= {"layout": laid.layout, "weights": laid.weights, "bias": laid.bias, "requant": laid.requant}
             op["scratch"] = (0, laid.scratch)
         ops.append(op)
@@ -70,7 +76,7 @@ def every_layout(target: str, seed: int = 0) -> bytes:
         "input": 0,
     }
     data = mtb.pack(program)
-    return mtb.put_header(data, "target", 2) if target == "dsp" else data
+    return data if target == "generic" else mtb.put_header(data, "target", TARGETS[target][0])
 
 
 def _size(shape) -> int:
