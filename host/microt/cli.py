@@ -5,6 +5,7 @@ import contextlib
 import functools
 import json
 import os
+import signal
 import sys
 import time
 from pathlib import Path
@@ -224,6 +225,8 @@ def emulate(board, storage, romfs, icount):
     board = Board.load(board)
     image = firmware.build(board, log=note)
     storage = storage or default_storage(image)
+    # ends as Ctrl-C does, and the emulator with it
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit())
     if romfs is not None:
         romfs = romfs_folder(romfs) if romfs.is_dir() else romfs.read_bytes()
     with Emulator(board, image, storage=storage, romfs=romfs, icount=icount) as emulator:
