@@ -46,22 +46,6 @@ class Dataset:
             raise ValueError(f"{self.name}: no sample is marked {split!r}")
         return replace(self, x=self.x[keep], y=self.y[keep], split=None)
 
-    def with_split(self, test_share: float = 0.2, seed: int = 0) -> Dataset:
-        """The same samples with a split drawn class by class; an existing one is replaced.
-
-        Every class with at least two samples keeps one on either side.
-        """
-        if not 0 < test_share < 1:
-            raise ValueError(f"test_share: expected a share between 0 and 1, got {test_share}")
-        rng = np.random.default_rng(seed)
-        split = np.zeros(len(self), np.uint8)
-        for c in range(len(self.class_names)):
-            members = rng.permutation(np.flatnonzero(self.y == c))
-            if len(members) > 1:
-                n = min(max(round(test_share * len(members)), 1), len(members) - 1)
-                split[members[:n]] = SPLITS["test"]
-        return replace(self, split=split)
-
 
 @dataclass(frozen=True)
 class Episode:

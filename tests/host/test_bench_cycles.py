@@ -175,11 +175,10 @@ def test_an_executed_instruction_without_timing_is_an_error():
         Program([instruction("vadd.i32 q0, q1, q2")]).cycles({0: Count(1)})
 
 
-def test_histogram_and_functions():
+def test_histogram():
     program = Program.from_text(DOT)
     counts = {0x104: Count(3), 0x106: Count(4), 0x116: Count(2)}
     assert program.histogram(counts) == {"load": 7, "branch": 2}
-    assert program.by_function(counts) == {"dot": 7, "other": 2}
 
 
 def test_the_plugins_output_is_read():

@@ -259,13 +259,6 @@ class Program:
             classes[classify(self.at(address))] += count.executed
         return dict(classes.most_common())
 
-    def by_function(self, counts: Mapping[int, Count]) -> dict[str, int]:
-        """Executed instructions by function, most frequent first."""
-        functions = Counter()
-        for address, count in counts.items():
-            functions[self.at(address).function] += count.executed
-        return dict(functions.most_common())
-
     def cycles(self, counts: Mapping[int, Count]) -> Cycles:
         """Modelled Cortex-M4 cycles of all that was counted.
 
