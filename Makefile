@@ -9,18 +9,20 @@
 #   make test-micropython   MicroPython's own test suite on the emulated Cortex-M4F
 #   make fuzz [FUZZ_SECONDS=600] the .mtb decoder under sanitizers, for longer than `make test` does
 #   make backbone           train the shipped backbone again (needs ../shared; about ten minutes)
+#   make bench              write docs/benchmarks.md anew: networks on every emulated board [MODELS=folder of .tflite files]
 #   make bench-learning     what learning on the device costs and how good it is (needs ../shared; half an hour)
 #   make clean              remove build/
 
 BOARD ?= MPS2_AN386
 FUZZ_SECONDS ?= 600
+MODELS ?= ../shared/models
 PYTHON := .venv/bin/python
 PYTEST := .venv/bin/pytest -q
 # TensorFlow prints no banners, and nobody's GPU is touched
 export TF_CPP_MIN_LOG_LEVEL ?= 3
 export CUDA_VISIBLE_DEVICES ?=
 
-.PHONY: demo test test-slow setup lint format build test-micropython fuzz backbone bench-learning clean
+.PHONY: demo test test-slow setup lint format build test-micropython fuzz backbone bench bench-learning clean
 
 demo: setup
 	.venv/bin/microt demo $(if $(DATA),--data "$(DATA)")
@@ -55,6 +57,9 @@ fuzz: setup
 
 backbone: setup
 	.venv/bin/microt distill models/mobilenet_v1_025_96.toml -o build/backbone
+
+bench: setup
+	$(PYTHON) -m microt.bench.page $(MODELS) -o docs/benchmarks.md
 
 bench-learning: setup
 	$(PYTHON) -m microt.learning.bench --data ../shared/data
