@@ -7,14 +7,14 @@
 #   make lint / format      check / apply ruff and MicroPython's C style
 #   make build [BOARD=...]  firmware of one board (default MPS2_AN386)
 #   make test-micropython   MicroPython's own test suite on the emulated Cortex-M4F
-#   make fuzz [FUZZ_SECONDS=600] the .mtb decoder under sanitizers, for longer than `make test` does
+#   make fuzz [FUZZ_SECONDS=1800] loader and kernels under sanitizers, led by libFuzzer (installs clang)
 #   make backbone           train the shipped backbone again (needs ../shared; about ten minutes)
 #   make bench              write docs/benchmarks.md anew: networks on every emulated board [MODELS=folder of .tflite files]
 #   make bench-learning     what learning on the device costs and how good it is (needs ../shared; half an hour)
 #   make clean              remove build/
 
 BOARD ?= MPS2_AN386
-FUZZ_SECONDS ?= 600
+FUZZ_SECONDS ?= 1800
 MODELS ?= ../shared/models
 PYTHON := .venv/bin/python
 PYTEST := .venv/bin/pytest -q
@@ -52,7 +52,8 @@ build: setup
 test-micropython: setup
 	tools/test_micropython.sh
 
-fuzz: setup
+fuzz:
+	@tools/setup.sh clang || { echo "fuzz: without clang, and so without libFuzzer's lead"; tools/setup.sh; }
 	$(PYTHON) tests/engine/fuzz.py --seconds $(FUZZ_SECONDS)
 
 backbone: setup

@@ -5,6 +5,8 @@
 # Quick when there is nothing to do. Installs packages only as root or with a sudo that asks for no password, else
 # says what to install.
 #
+#   tools/setup.sh [PACKAGE ...]   Debian packages for a command of the same name that only some work needs, such as clang
+#
 #   PYTHON=python3.12       the interpreter to make .venv with; default: the first on PATH that TensorFlow supports
 #   MICROPYTHON_DIR, MICROT_CACHE, ...   see tools/get_micropython.sh
 set -eu
@@ -32,6 +34,9 @@ missing_packages() {
         uncrustify:uncrustify dpkg-source:dpkg-dev xz:xz-utils python3:python3; do
         command -v "${entry%%:*}" >/dev/null || echo "${entry#*:}"
     done
+    for also; do
+        command -v "$also" >/dev/null || echo "$also"
+    done
     case $(arm-none-eabi-gcc -print-file-name=nano.specs 2>/dev/null) in
         /*) ;;
         *) echo libnewlib-arm-none-eabi ;;
@@ -49,7 +54,7 @@ can_make_venv() {
         "${PYTHON:-python3}" -m pip --help 2>/dev/null | grep -q -- --python
 }
 
-packages=$(missing_packages | sort -u | tr '\n' ' ')
+packages=$(missing_packages "$@" | sort -u | tr '\n' ' ')
 if [ -n "$packages" ]; then
     if ! command -v apt-get >/dev/null; then
         fail "no apt-get here; install what these Debian packages hold: $packages"

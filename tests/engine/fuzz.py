@@ -5,8 +5,9 @@ python tests/engine/fuzz.py --seconds 60 [--seed 0] [--driver] [FILE.mtb ...]
 
 With clang: libFuzzer, led by the code that each file reaches; what it finds of interest is kept in
 build/fuzz/corpus/ and is where the next run starts, what fails in build/fuzz/. Without clang, or
-with --driver: random mutations of the files. Without files: some made of all operators. Stops at
-the first finding, with what repeats it.
+with --driver: random mutations of the files. Without files: some made of all operators, and random layers of every
+operator that the compiler laid out for each target. Files for targets whose kernels this machine lacks are opened, and
+what their kernels rely on is looked at (fuzz_layouts.c). Stops at the first finding, with what repeats it.
 """
 
 import argparse
@@ -17,11 +18,14 @@ import tempfile
 import time
 from pathlib import Path
 
+import layouts_file
 import mtb_file
+import numpy as np
 
 from microt import engine
 
-DRIVER = Path(__file__).with_name("fuzz_mtb.c")
+DRIVER = Path(__file__).with_name("fuzz_layouts.c")
+FINDINGS = Path(__file__).with_name("findings")
 FLAGS = (
     "-std=c99 -D_POSIX_C_SOURCE=200809L -Wall -Wextra -Werror -g -O1 -ffp-contract=off "
     "-fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer"
@@ -48,7 +52,8 @@ def build(folder: Path, fuzzer: str | None = None) -> Path:
     """The driver, with the engine's sources, instrumented; with `fuzzer`, a clang, the libFuzzer
     target. RuntimeError when it does not build."""
     program = folder / "fuzz_mtb"
-    command = [fuzzer or engine.compiler(), *FLAGS, f"-I{engine.SOURCES}", "-o", str(program), str(DRIVER)]
+    flags = [*FLAGS, "-DMICROT_CHECK_TARGETS", f"-I{engine.SOURCES}"]
+    command = [fuzzer or engine.compiler(), *flags, "-o", str(program), str(DRIVER)]
     if fuzzer:
         command[1:1] = ["-DMICROT_LIBFUZZER", "-fsanitize=fuzzer"]
     command += [str(f) for f in engine.sources()] + ["-lm"]
@@ -68,12 +73,33 @@ def run(program: Path, file: Path, seed: int, count: int) -> int:
 
 
 def seeds(folder: Path) -> list[Path]:
-    """Good files of all operators, written to the folder."""
-    files = []
+    """Good files of all operators and layouts, written to the folder; those that the fuzzer once found as well."""
+    files = list(FINDINGS.glob("*.mtb"))
     for make in (mtb_file.every_operator, mtb_file.newer_operators, mtb_file.depthwise_in_place):
         for seed in range(3):
             files.append(folder / f"{make.__name__}_{seed}.mtb")
             files[-1].write_bytes(mtb_file.pack(make(seed)))
+    for target in layouts_file.TARGETS:
+        files.append(folder / f"every_layout_{target}.mtb")
+        files[-1].write_bytes(layouts_file.every_layout(target))
+    return files
+
+
+def compiled_seeds(folder: Path, count: int = 2) -> list[Path]:
+    """Random layers of every operator, `count` each, compiled for every target and written to the folder."""
+    from random_operators import OPERATORS
+
+    from microt.compiler import compile_tflite
+
+    files = []
+    for kind, make in OPERATORS.items():
+        for seed in range(count):
+            content, _ = make(np.random.default_rng([seed, 78]))
+            for target in ("generic", *layouts_file.TARGETS):
+                data = compile_tflite(content, target=target).data
+                if len(data) <= LONGEST:
+                    files.append(folder / f"{kind}_{seed}_{target}.mtb")
+                    files[-1].write_bytes(data)
     return files
 
 
@@ -125,7 +151,7 @@ def main() -> int:
     KEPT.mkdir(parents=True, exist_ok=True)
     fuzzer = None if args.driver else clang()
     with tempfile.TemporaryDirectory() as folder:
-        files = args.files or seeds(Path(folder))
+        files = args.files or [*seeds(Path(folder)), *compiled_seeds(Path(folder))]
         program = build(KEPT, fuzzer)
         return (lead if fuzzer else mutate)(program, files, args.seconds, args.seed)
 

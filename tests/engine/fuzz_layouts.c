@@ -6,6 +6,8 @@
 //
 //     fuzz_layouts FILE SEED COUNT      as fuzz_mtb
 //     fuzz_layouts FILE                 opens the file as it is; prints the sentence that refuses it
+//
+// With clang, -DMICROT_LIBFUZZER and -fsanitize=fuzzer: a libFuzzer target as fuzz_mtb.c is one.
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -53,6 +55,9 @@ static int run_or_look(const microt_model_t *m, microt_run_t *run, uint8_t *aren
 }
 
 #define microt_run run_or_look
+#ifdef MICROT_LIBFUZZER
+#include "fuzz_mtb.c"
+#else
 #define main fuzz
 #include "fuzz_mtb.c"
 #undef main
@@ -81,3 +86,5 @@ int main(int argc, char **argv) {
     free(file);
     return 0;
 }
+
+#endif

@@ -4,8 +4,8 @@
 // be built with -fsanitize=address,undefined; every buffer has exactly its size. Size and CRC of
 // each file are made right before, so that the checks behind them are reached.
 //
-// With clang, -DMICROT_LIBFUZZER and -fsanitize=fuzzer: a libFuzzer target. Else a driver that
-// mutates a good file:
+// With clang, -DMICROT_LIBFUZZER and -fsanitize=fuzzer: a libFuzzer target that changes fields of records more often
+// than bytes. Else a driver that mutates a good file:
 //
 //     fuzz_mtb FILE SEED COUNT      prints "accepted N of COUNT"
 
@@ -14,8 +14,14 @@
 
 #include "kernels.h"
 
+#define HEADER_SIZE (132) // and a word more
+#ifdef MICROT_LIBFUZZER // many small files tell more than a few large ones
+#define MOST_WORK (2u * 1000 * 1000)
+#define MOST_ARENA (1u << 20)
+#else
 #define MOST_WORK (20u * 1000 * 1000)
 #define MOST_ARENA (8u << 20)
+#endif
 
 static uint64_t state;
 
@@ -101,7 +107,7 @@ static void run_all(const microt_model_t *m) {
 
 // Opens a file, and runs it if it is accepted: then true. Its size and CRC are put right.
 static bool try_file(uint8_t *file, size_t size) {
-    if (size > 132) {
+    if (size > HEADER_SIZE) {
         uint32_t length = (uint32_t)size;
         memcpy(file + 8, &length, 4);
         uint32_t crc = crc32(file + 16, size - 16);
@@ -119,23 +125,6 @@ static bool try_file(uint8_t *file, size_t size) {
     }
     return false;
 }
-
-#ifdef MICROT_LIBFUZZER
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
-    state = 0x9E3779B97F4A7C15u;
-    // at an address that the file's first bytes choose, its end at the end of the allocation
-    size_t skip = size > 12 ? data[12] & 15 : 0;
-    uint8_t *memory = malloc(skip + size + (size == 0));
-    memcpy(memory + skip, data, size);
-    try_file(memory + skip, size);
-    free(memory);
-    return 0;
-}
-
-#else
 
 static uint32_t below(uint32_t n) {
     return next() % n;
@@ -161,11 +150,30 @@ static uint32_t nasty(uint32_t old) {
     }
 }
 
-// The first bytes hold header and records; the rest is mostly weights.
-static void mutate(uint8_t *file, size_t size, size_t records) {
-    size_t span = below(4) != 0 && records < size ? records : size;
+// The start of section s of a file that has a whole header.
+static uint32_t section(const uint8_t *file, unsigned s) {
+    return microt_u32(file + 68 + 8 * s);
+}
+
+// Where to change a file: mostly in the records, which come before the data, and in the arguments of ops, which
+// lie among the weights.
+static size_t place(const uint8_t *file, size_t size) {
+    const uint32_t ops = section(file, 1), count = microt_u32(file + 68 + 12) / 64, data = section(file, 6);
+    const uint32_t choice = below(8);
+    if (choice < 2 && count > 0 && ops < size && size - ops >= 64) {
+        const uint32_t op = below((uint32_t)((size - ops) / 64 < count ? (size - ops) / 64 : count));
+        const uint8_t *record = file + ops + 64 * op;
+        const uint32_t at = microt_u32(record + 16), bytes = microt_u32(record + 20);
+        if (bytes >= 4 && at < size && bytes <= size - at) {
+            return at + 4 * below(bytes / 4);
+        }
+    }
+    return below((uint32_t)(choice < 6 && data > 128 && data < size ? data : size));
+}
+
+static void mutate(uint8_t *file, size_t size) {
     for (uint32_t n = 1 + below(3); n > 0; n--) {
-        size_t at = below((uint32_t)(span - 4));
+        size_t at = place(file, size - 4);
         if (at < 16 && at >= 4) {
             at = 48 + below(80); // size and CRC are put right anyway
         }
@@ -184,13 +192,42 @@ static void mutate(uint8_t *file, size_t size, size_t records) {
                 break;
             }
             default: { // another place's value
-                uint32_t v = microt_u32(file + (below((uint32_t)(span - 4)) & ~(uint32_t)3));
+                uint32_t v = microt_u32(file + (place(file, size - 4) & ~(size_t)3));
                 memcpy(file + (at & ~(size_t)3), &v, 4);
                 break;
             }
         }
     }
 }
+
+#ifdef MICROT_LIBFUZZER
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+size_t LLVMFuzzerMutate(uint8_t *data, size_t size, size_t most);
+size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t most, unsigned seed);
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
+    state = 0x9E3779B97F4A7C15u;
+    // at an address that the file's first bytes choose, its end at the end of the allocation
+    size_t skip = size > 12 ? data[12] & 15 : 0;
+    uint8_t *memory = malloc(skip + size + (size == 0));
+    memcpy(memory + skip, data, size);
+    try_file(memory + skip, size);
+    free(memory);
+    return 0;
+}
+
+// Three of four times fields of records and arguments, else bytes as libFuzzer likes them.
+size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t most, unsigned seed) {
+    state = 0x9E3779B97F4A7C15u * (seed + 1u);
+    if (size <= HEADER_SIZE || below(4) == 0) {
+        return LLVMFuzzerMutate(data, size, most);
+    }
+    mutate(data, size);
+    return size;
+}
+
+#else
 
 int main(int argc, char **argv) {
     if (argc != 4) {
@@ -209,7 +246,6 @@ int main(int argc, char **argv) {
         return 2;
     }
     fclose(f);
-    size_t records = microt_u32(good + 68 + 8 * 6); // where the data begin
     state = 0x9E3779B97F4A7C15u * (strtoull(argv[2], NULL, 0) + 1);
     unsigned count = (unsigned)strtoul(argv[3], NULL, 0);
     unsigned accepted = 0;
@@ -223,8 +259,8 @@ int main(int argc, char **argv) {
         uint8_t *memory = malloc(skip + n);
         uint8_t *file = memory + skip;
         memcpy(file, good, n);
-        if (n > 132) {
-            mutate(file, n, records);
+        if (n > HEADER_SIZE) {
+            mutate(file, n);
         }
         accepted += try_file(file, n);
         free(memory);
