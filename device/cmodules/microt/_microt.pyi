@@ -30,6 +30,21 @@ version: str
 def kernels() -> tuple[str, ...]:
     """The kernels this firmware was built with, such as ("reference",)."""
 
+class Picture:
+    """A camera's frame as a backbone takes it: the middle square, scaled, RGB of 8 bits.
+
+    width, height: of the frame, size: of the result, 1 to 4096 pixels. format: "RGB565" (u16 of this machine's byte
+    order), "RGB565_SWAPPED" (of the other), "RGB888" or "GREY". Holds 2 ceil(side / size) + 1 rows of the result
+    and as many weights of 4 bytes for each of its columns; side: the shorter of width and height.
+    """
+
+    def __init__(self, width: int, height: int, size: int, format: str = "RGB565") -> None: ...
+    def scale(self, frame: Bytes, out: Bytes) -> Bytes:
+        """Scales `frame` into `out`, size x size x 3 bytes, and returns `out`.
+
+        Pillow's bilinear filter with antialiasing, bit for bit; RGB565's upper bits become the lower ones too.
+        """
+
 class Backbone:
     """A compiled backbone (.mtb), used where it lies.
 

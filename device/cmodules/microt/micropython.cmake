@@ -25,6 +25,7 @@ set_source_files_properties(${MICROT_ENGINE_SOURCES} PROPERTIES
 
 target_sources(usermod_microt INTERFACE
     ${CMAKE_CURRENT_LIST_DIR}/modmicrot.c
+    ${CMAKE_CURRENT_LIST_DIR}/modmicrot_picture.c
     ${MICROT_ENGINE_SOURCES}
     ${MICROT_ENGINE_ASSEMBLY}
 )

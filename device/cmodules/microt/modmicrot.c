@@ -14,6 +14,7 @@
 #include "engine/engine.h"
 #include "engine/symmetric.h"
 #include "engine/vector.h"
+#include "modmicrot.h"
 
 typedef struct _microt_backbone_obj_t {
     mp_obj_base_t base;
@@ -734,6 +735,7 @@ static const mp_rom_map_elem_t microt_module_globals_table[] = {
     { MP_ROM_QSTR(MP_QSTR_version), MP_ROM_PTR(&microt_version_obj) },
     { MP_ROM_QSTR(MP_QSTR_kernels), MP_ROM_PTR(&microt_mod_kernels_obj) },
     { MP_ROM_QSTR(MP_QSTR_Backbone), MP_ROM_PTR(&microt_backbone_type) },
+    { MP_ROM_QSTR(MP_QSTR_Picture), MP_ROM_PTR(&microt_picture_type) },
     { MP_ROM_QSTR(MP_QSTR_dot), MP_ROM_PTR(&microt_mod_dot_obj) },
     { MP_ROM_QSTR(MP_QSTR_axpy), MP_ROM_PTR(&microt_mod_axpy_obj) },
     { MP_ROM_QSTR(MP_QSTR_matvec), MP_ROM_PTR(&microt_mod_matvec_obj) },
