@@ -2,13 +2,10 @@
 //
 // Running a decoded model: to an exit, on to the next, op by op.
 
-#include "kernels.h"
+#include "mtb.h"
 
 #include "kernels/dsp/dsp.h"
 #include "kernels/mve/mve.h"
-
-#define TENSOR_SIZE (32)
-#define OP_SIZE (64)
 
 // Kernels that take any op of theirs, without scratch, leave no work for the reference ones.
 #if defined(MICROT_HAVE_DSP) || defined(MICROT_HAVE_MVE)
@@ -41,11 +38,11 @@ static microt_kernel_t *const kernels[2][MICROT_OPCODES] = {
 };
 
 static const uint8_t *op_record(const microt_model_t *model, unsigned index) {
-    return model->ops + OP_SIZE * index;
+    return model->ops + MICROT_OP_SIZE * index;
 }
 
 microt_tensor_t microt_tensor(const microt_model_t *model, unsigned index) {
-    const uint8_t *r = model->tensors + TENSOR_SIZE * index;
+    const uint8_t *r = model->tensors + MICROT_TENSOR_SIZE * index;
     microt_tensor_t tensor = {
         .offset = microt_u32(r),
         .h = microt_i32(r + 4),
@@ -58,7 +55,7 @@ microt_tensor_t microt_tensor(const microt_model_t *model, unsigned index) {
 }
 
 const char *microt_tensor_name(const microt_model_t *model, unsigned index) {
-    return model->strings + microt_u32(model->tensors + TENSOR_SIZE * index + 24);
+    return model->strings + microt_u32(model->tensors + MICROT_TENSOR_SIZE * index + 24);
 }
 
 const char *microt_op_name(const microt_model_t *model, unsigned index) {
