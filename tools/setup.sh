@@ -5,7 +5,7 @@
 # Quick when there is nothing to do. Installs packages only as root or with a sudo that asks for no password, else
 # says what to install.
 #
-#   tools/setup.sh [PACKAGE ...]   Debian packages for a command of the same name that only some work needs, such as clang
+#   tools/setup.sh [PACKAGE ...]   packages with a command of the same name that only some work needs, such as clang
 #
 #   PYTHON=python3.12       the interpreter to make .venv with; default: the first on PATH that TensorFlow supports
 #   MICROPYTHON_DIR, MICROT_CACHE, ...   see tools/get_micropython.sh

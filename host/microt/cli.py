@@ -154,23 +154,32 @@ def run(file, inputs, output, board, port):
 @click.argument("file", type=EXISTING_FILE)
 @board_option()
 @click.option("--plot", type=NEW, help="a chart of the layers (.png)")
+@click.option(
+    "--compare", metavar="[PATH]", is_flag=False, flag_value="", default=None,
+    help="beside other libraries' counts, from a perf_baseline.json  [default: ../shared/design/ beside the checkout]",
+)  # fmt: skip
 @json_option
 @one_line_errors
-def bench(file, board, plot, as_json):
+def bench(file, board, plot, compare, as_json):
     """Count the instructions of a backbone on an emulated board; model cycles and energy.
 
     \b
     microt bench models/objects.mtb --board MPS2_AN386
+    microt bench models/objects.tflite --compare
     """
-    from microt.bench import count, present
+    from microt.bench import baseline, count, present, present_comparison
     from microt.boards import Board
 
+    theirs = None if compare is None else baseline.load(compare)
     counted = count.count_tflite if file.suffix == ".tflite" else count.count
     source = file if file.suffix == ".tflite" else file.read_bytes()
     result = counted(Board.load(board), source, log=note)
+    shown = present
+    if theirs is not None:
+        result, shown = baseline.compare(result, theirs), present_comparison
     if plot:
-        present.plot(result, plot)
-    click.echo(json.dumps(result) if as_json else present.describe(result))
+        shown.plot(result, plot)
+    click.echo(json.dumps(result) if as_json else shown.describe(result))
 
 
 @main.command()

@@ -25,8 +25,6 @@ from microt.compiler import read_info
 
 __all__ = ["count", "count_tflite", "describe", "plot"]
 
-ROM_NAME = "bench.mtb"
-
 # Runs on the board. The input is pseudo-random and always the same: kernels may branch on values.
 # The garbage collector rests, so that it is not counted as part of an inference. What an allocation
 # costs depends on the holes it finds in the heap, and these on when the line's bytes came in: they
@@ -40,15 +38,23 @@ from array import array
 import _microt
 import emulator
 
-net = _microt.Backbone(memoryview(open("/rom/bench.mtb", "rb")))
-h, w, c = net.input_shape
-x = array("b", bytes(h * w * c))
-state = 1
-for i in range(len(x)):
-    state = (state * 25173 + 13849) & 0xFFFF
-    x[i] = (state >> 8) - 128
-times = []
 floats = [None] * 600
+net = x = times = None
+
+
+def load(path):
+    global net, x, times
+    gc.enable()
+    net = x = None
+    gc.collect()
+    net = _microt.Backbone(memoryview(open(path, "rb")))
+    h, w, c = net.input_shape
+    x = array("b", bytes(h * w * c))
+    state = 1
+    for i in range(len(x)):
+        state = (state * 25173 + 13849) & 0xFFFF
+        x[i] = (state >> 8) - 128
+    times = []
 
 
 def settle():
@@ -80,16 +86,23 @@ def resume():
     times.append(time.ticks_diff(time.ticks_us(), start))
 
 
-run(0)
-for exit in range(1, net.exits):
-    resume()
-for exit in range(1, net.exits):
-    run(exit)
-print(json.dumps({"microseconds": times, "kernels": _microt.kernels()}))
+def measure(path):
+    load(path)
+    run(0)
+    for exit in range(1, net.exits):
+        resume()
+    for exit in range(1, net.exits):
+        run(exit)
+    print(json.dumps({"microseconds": times, "kernels": _microt.kernels()}))
+
+
 """
 
-# How long the board may be silent: it prints when all runs are done.
+# How long the board may be silent: it prints when all runs of a backbone are done.
 BOARD_SECONDS = 900
+
+# What a layer's entry takes over from the report of the compiler.
+LAYER_KEYS = ("index", "op", "name", "branch", "macs", "input_shapes", "output_shape", "layout")
 
 # With QEMU's -icount shift=0 every instruction takes one nanosecond of the board's clock.
 INSTRUCTIONS_PER_MICROSECOND = 1000
@@ -132,16 +145,22 @@ def count(board, mtb: bytes, *, log: Callable[[str], None] = print) -> dict:
         ValueError: the backbone is refused by the engine, or the board is not emulated.
         RuntimeError: the firmware cannot be built, or the emulator failed.
     """
+    return count_many(board, [mtb], log=log)[0]
+
+
+def count_many(board, files: list[bytes], *, log: Callable[[str], None] = print) -> list[dict]:
+    """As ``count``, for several backbones one after the other, in one start of the emulator."""
     from microt.boards import firmware
 
     if board.qemu is None:
         raise ValueError(f"board: expected an emulated one to count on, got {board.name}")
-    info = read_info(mtb)
-    board.check_target(info["target"])
+    infos = [read_info(mtb) for mtb in files]
+    for info in infos:
+        board.check_target(info["target"])
     image = firmware.build(board, log=log)
     notes = []
-    if info["target"] != board.target:
-        log(f"compiled for target {info['target']}; weights laid out with --target {board.target} run faster")
+    for target in {info["target"] for info in infos} - {board.target}:
+        log(f"compiled for target {target}; weights laid out with --target {board.target} run faster")
     try:
         library = plugin.build()
     except plugin.PluginUnavailable as reason:
@@ -151,9 +170,12 @@ def count(board, mtb: bytes, *, log: Callable[[str], None] = print) -> dict:
     log(f"counting on {board.name}")
     elf = Elf(image)
     program = Program.from_elf(image, core=board.core)
-    regions, said = _measure(board, image, elf, program, mtb, info, library, notes)
     costs = _Costs(board, program)
-    return _result(board, info, regions, costs, said["kernels"], notes)
+    results = []
+    measured = _measure(board, image, elf, program, files, infos, library, notes)
+    for info, (regions, kernels, own_notes) in zip(infos, measured, strict=True):
+        results.append(_result(board, info, regions, costs, kernels, [*notes, *own_notes]))
+    return results
 
 
 def count_tflite(board, path: str | Path, *, log: Callable[[str], None] = print) -> dict:
@@ -166,14 +188,11 @@ def count_tflite(board, path: str | Path, *, log: Callable[[str], None] = print)
 # ---- on the board
 
 
-def _measure(board, image, elf, program, mtb, info, library, notes):
-    """Runs the script on the board; returns the regions and what the script printed."""
+def _measure(board, image, elf, program, files, infos, library, notes):
+    """Runs the script on the board; (regions, names of the kernels, notes) of each file."""
     from microt.boards import Emulator, link, romfs_image
 
-    exits = range(1, len(info["exits"]))
-    calls = [run_layers(info, 0)]
-    calls += [resume_layers(info, exit) for exit in exits]
-    calls += [run_layers(info, exit) for exit in exits]
+    names = [f"{number}.mtb" for number in range(len(files))]
     with tempfile.TemporaryDirectory(prefix="microt-bench-") as folder:
         out = Path(folder) / "counts"
         argument = None
@@ -183,21 +202,43 @@ def _measure(board, image, elf, program, mtb, info, library, notes):
             board,
             image,
             storage=Path(folder) / "storage",
-            romfs=romfs_image({ROM_NAME: bytes(mtb)}),
+            romfs=romfs_image(dict(zip(names, map(bytes, files), strict=True))),
             icount=True,
             plugin=argument,
         )
         with emulator, link.Link(emulator.port) as connection:
-            printed = connection.run(BOARD_SCRIPT, timeout=BOARD_SECONDS)
-        said = json.loads(printed.strip().splitlines()[-1])
-        if len(said["microseconds"]) != len(calls):
-            raise RuntimeError(f"expected {len(calls)} runs on the board, got {len(said['microseconds'])}")
-        if library is None:
-            return [
-                Region(microseconds * INSTRUCTIONS_PER_MICROSECOND, None, None) for microseconds in said["microseconds"]
-            ], said
-        segments = plugin.parse(out.read_text())
-    return regions_of(segments, [len(call) for call in calls], notes), said
+            connection.run(BOARD_SCRIPT, timeout=BOARD_SECONDS)
+            said = [
+                json.loads(connection.exec(f"measure('/rom/{name}')", timeout=BOARD_SECONDS).strip().splitlines()[-1])
+                for name in names
+            ]
+        segments = None if library is None else plugin.parse(out.read_text())
+    measured = []
+    first = 1  # number of the next region
+    for info, each in zip(infos, said, strict=True):
+        calls = _calls(info)
+        if len(each["microseconds"]) != len(calls):
+            raise RuntimeError(f"expected {len(calls)} runs on the board, got {len(each['microseconds'])}")
+        own_notes = []
+        if segments is None:
+            regions = [Region(n * INSTRUCTIONS_PER_MICROSECOND, None, None) for n in each["microseconds"]]
+        else:
+            numbers = range(first, first + len(calls))
+            own = [segment for segment in segments if segment.region in numbers]
+            regions = regions_of(own, [len(call) for call in calls], own_notes)
+        measured.append((regions, each["kernels"], own_notes))
+        first += len(calls)
+    return measured
+
+
+def _calls(info: dict) -> list[list[dict]]:
+    """The layers of each call that the script makes, in its order."""
+    exits = range(1, len(info["exits"]))
+    return [
+        run_layers(info, 0),
+        *(resume_layers(info, exit) for exit in exits),
+        *(run_layers(info, exit) for exit in exits),
+    ]
 
 
 def run_layers(info: dict, exit: int) -> list[dict]:
@@ -348,7 +389,7 @@ def _result(board, info, regions, costs, kernels, notes) -> dict:
     for stage, region in enumerate(stages):
         executed = run_layers(info, 0) if stage == 0 else resume_layers(info, stage)
         for position, layer in enumerate(executed):
-            entry = {key: layer[key] for key in ("index", "op", "name", "branch", "macs")}
+            entry = {key: layer[key] for key in LAYER_KEYS}
             if region.ops is None:
                 layers.append({**entry, **costs.unknown()})
             else:

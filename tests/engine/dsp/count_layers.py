@@ -23,11 +23,11 @@ from pathlib import Path
 import dsp_cases as cases
 import dsp_machine as machine
 import numpy as np
-from dsp_networks import NETWORKS, SINGLE
 
 from microt.bench import plugin
 from microt.bench.cycles import Program
 from microt.bench.elf import Elf
+from microt.bench.networks import NETWORKS, SINGLE
 from microt.compiler import layout_dsp as layouts
 from microt.compiler.layout_dsp import Window
 
@@ -40,7 +40,7 @@ def requant(rng, channels: int, taps: int, relu: str) -> layouts.Requant:
 
 
 def case(name: str, *, same: bool = False, reference: bool = False) -> machine.Case:
-    """The layer of a name, on random values; see dsp_networks.py."""
+    """The layer of a name, on random values; see microt.bench.networks."""
     rng = np.random.default_rng(list(name.encode()))
     options = {"use_reference": reference}
     plain, _, relu = name.partition("+")

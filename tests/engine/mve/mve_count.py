@@ -21,10 +21,10 @@ from pathlib import Path
 
 import mve_cases as cases
 import mve_machine as machine
-from dsp_networks import NETWORKS, SINGLE
 
 from microt.bench import plugin
 from microt.bench.elf import Elf
+from microt.bench.networks import NETWORKS, SINGLE
 
 BASELINE = machine.ROOT.parent / "shared" / "design" / "perf_baseline.json"
 
