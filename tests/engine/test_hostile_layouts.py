@@ -200,7 +200,7 @@ def test_layouts_are_refused_in_files_for_other_targets(driver, tmp_path, target
         (0, "none of opcode 1 for target generic"),
         (1, "compiled for target m0"),
         (2 + other, f"none of opcode 1 for target {TARGETS[other]}"),
-        (4, "expected target 0 to 3"),
+        (4, "expected a target of 0 to 3"),
     ):
         said = opened(driver, tmp_path, mtb_file.put_header(GOOD[target], "target", code))
         assert words in said, (code, said)
