@@ -9,6 +9,7 @@
 #   make test-micropython   MicroPython's own test suite on the emulated Cortex-M4F
 #   make fuzz [FUZZ_SECONDS=1800] loader and kernels under sanitizers, led by libFuzzer (installs clang)
 #   make backbone           train the shipped backbone again (needs ../shared; about ten minutes)
+#   make docs               the documentation as a site, build/site/index.html
 #   make bench              write docs/benchmarks.md anew: networks on every emulated board [MODELS=folder of .tflite files]
 #   make bench-learning     what learning on the device costs and how good it is (needs ../shared; half an hour)
 #   make clean              remove build/
@@ -22,7 +23,7 @@ PYTEST := .venv/bin/pytest -q
 export TF_CPP_MIN_LOG_LEVEL ?= 3
 export CUDA_VISIBLE_DEVICES ?=
 
-.PHONY: demo test test-slow setup lint format build test-micropython fuzz backbone bench bench-learning clean
+.PHONY: demo test test-slow setup lint format build test-micropython fuzz backbone bench bench-learning docs clean
 
 demo: setup
 	.venv/bin/microt demo $(if $(DATA),--data "$(DATA)")
@@ -64,6 +65,9 @@ bench: setup
 
 bench-learning: setup
 	$(PYTHON) -m microt.learning.bench --data ../shared/data
+
+docs: setup
+	.venv/bin/mkdocs build --strict
 
 clean:
 	rm -rf build
