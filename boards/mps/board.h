@@ -19,6 +19,8 @@
 #define SCB_ICSR REG32(0xe000ed04)
 #define SCB_VTOR REG32(0xe000ed08)
 #define SCB_AIRCR REG32(0xe000ed0c)
+#define SCB_CCR REG32(0xe000ed14)
+#define SCB_CCR_UNALIGN_TRP (1u << 3)
 #define SCB_CFSR REG32(0xe000ed28)
 #define SCB_HFSR REG32(0xe000ed2c)
 #define SCB_MMFAR REG32(0xe000ed34)

@@ -36,8 +36,13 @@ void board_reset(void) {
 }
 
 __attribute__((noreturn, used)) static void start(void) {
+    #if __ARM_ARCH == 6
+    // The emulated core is a larger one (board.toml): it traps what an Armv6-M core always does.
+    SCB_CCR |= SCB_CCR_UNALIGN_TRP;
+    #else
     // Full access to coprocessors 10 and 11, before any code that may use their registers. On Armv8.1-M this is MVE too.
     SCB_CPACR |= 0xf << 20;
+    #endif
     __asm volatile ("dsb\n isb");
 
     memcpy(&_sdata, &_sidata, (uint8_t *)&_edata - (uint8_t *)&_sdata);

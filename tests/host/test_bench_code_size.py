@@ -90,7 +90,7 @@ def test_another_images_map_is_refused(image, tmp_path):
         code_size.measure(elf)
 
 
-@pytest.mark.parametrize("board", ["MPS2_AN386", "MPS2_AN500", "MPS3_AN547"])
+@pytest.mark.parametrize("board", ["MPS2_AN386", "MPS2_AN500", "MPS2_M0PLUS", "MPS3_AN547"])
 @needs_compiler
 def test_the_firmwares_parts_add_up(board):
     image = ROOT / "build" / board / "firmware.elf"

@@ -11,7 +11,7 @@ from microt.boards import board as board_module
 
 
 def test_names():
-    assert Board.names() == ["MPS2_AN386", "MPS2_AN500", "MPS3_AN547", "UNIX"]
+    assert Board.names() == ["MPS2_AN386", "MPS2_AN500", "MPS2_M0PLUS", "MPS3_AN547", "UNIX"]
 
 
 @pytest.mark.parametrize("name", Board.names())
