@@ -79,7 +79,7 @@ def start(config):
     """The backbone and an empty task."""
     net = microt.Backbone(config["backbone"])
     folder = config["task"]
-    for name in ("journal.bin", "heads.bin", "heads.bin.new"):
+    for name in ("journal.bin", "journal2.bin", "heads.bin", "heads2.bin"):
         try:
             os.remove(folder + "/" + name)
         except OSError:

@@ -1,15 +1,13 @@
 # SPDX-License-Identifier: MIT
-# ruff: noqa: B904, B905
+# ruff: noqa: B904, B905, E402
 # The sample journal: append, reopen, forget; torn tails of every length, every byte damaged, a power
 # cut at every write, a full flash. On a LittleFS (and a FAT) of its own in RAM.
 
 try:
-    import errno
     import gc
 
     import vfs
     from microt.store import journal as j
-
 except ImportError:
     print("SKIP needs microt and vfs")
     raise SystemExit
@@ -17,47 +15,12 @@ if not hasattr(vfs, "VfsLfs2"):
     print("SKIP needs vfs.VfsLfs2")
     raise SystemExit
 
+from ram_disk import Disk, mount, power_on
+
 SIZE = 20
 ID = bytes(range(32))
+ROOT = "/jt"
 PATH = "/jt/task/journal.bin"
-
-
-class Disk:
-    # a flash that can lose its power: after `left` writes each one fails
-    def __init__(self, block_size, blocks):
-        self.block_size = block_size
-        self.data = bytearray(block_size * blocks)
-        self.left = None
-
-    def readblocks(self, n, buf, off=0):
-        at = n * self.block_size + off
-        buf[:] = memoryview(self.data)[at : at + len(buf)]
-
-    def writeblocks(self, n, buf, off=None):
-        if self.left is not None:
-            if not self.left:
-                return -errno.EIO
-            self.left -= 1
-        at = n * self.block_size + (off or 0)
-        self.data[at : at + len(buf)] = buf
-
-    def ioctl(self, op, arg):
-        if op == 4:
-            return len(self.data) // self.block_size
-        if op == 5:
-            return self.block_size
-        if op == 6:
-            return 0
-
-
-def mount(disk, kind=vfs.VfsLfs2, fresh=True):
-    if fresh:
-        kind.mkfs(disk)
-    try:
-        vfs.umount("/jt")
-    except OSError:
-        pass
-    vfs.mount(kind(disk), "/jt")
 
 
 def put(journal, label, value):
@@ -90,7 +53,7 @@ def fresh():
 
 
 def ordinary(kind, disk):
-    mount(disk, kind)
+    mount(disk, ROOT, kind)
     journal = fresh()
     assert not len(journal) and journal.labels == [] and content(journal) == []
     taught = [("apple", 1), ("pear", 2), ("apple", 3), ("äö", 4), ("pear", 5)]
@@ -110,13 +73,13 @@ def ordinary(kind, disk):
         assert [each.born(label, None) for label in each.labels + ["kiwi"]] == [1, 3, 6, 7, None]
 
 
-ordinary(vfs.VfsLfs2, Disk(512, 40))
+ordinary(vfs.VfsLfs2, Disk(40))
 if hasattr(vfs, "VfsFat"):
-    ordinary(vfs.VfsFat, Disk(512, 100))
+    ordinary(vfs.VfsFat, Disk(100))
 print("append, forget, reopen")
 
-disk = Disk(512, 40)
-mount(disk)
+disk = Disk(40)
+mount(disk, ROOT)
 journal = fresh()
 taught = [("apple", 1), ("pear", 0xA5), ("apple", 3), ("fig", 4)]
 ends = []
@@ -186,8 +149,8 @@ assert read() == whole
 for start in (0, 3):
     cut = 0
     while True:
-        disk = Disk(512, 24)
-        mount(disk)
+        disk = Disk(24)
+        mount(disk, ROOT)
         journal = fresh()
         for i in range(start):
             put(journal, "old", i)
@@ -201,8 +164,8 @@ for start in (0, 3):
             finished = True
         except OSError:
             pass
-        disk.left = None
-        mount(disk, fresh=False)
+        disk = power_on(disk)
+        mount(disk, ROOT, fresh=False)
         journal = fresh()
         found = content(journal)
         assert found[: len(sure)] == sure and len(found) <= len(sure) + 1, (cut, found, sure)
@@ -215,7 +178,7 @@ for start in (0, 3):
     print("power cut at each of %d writes" % cut)
 
 # full: the sample that does not fit is not taught, all others stay, and there is an end to it
-mount(Disk(512, 10))
+mount(Disk(10), ROOT)
 journal = fresh()
 count = 0
 try:
@@ -228,5 +191,5 @@ assert count > 20
 for each in (journal, fresh()):
     assert content(each) == [("class %d" % (i % 3), i % 256) for i in range(count)]
 print("full after %d samples" % count)
-vfs.umount("/jt")
+vfs.umount(ROOT)
 print("OK")

@@ -1,12 +1,19 @@
 # SPDX-License-Identifier: MIT
-# ruff: noqa: B904, B905
-# The power goes at every write of a task's life: first sample, more, fit, save, a new class, undo, forget,
-# compaction, save again; and a second time at writes of what comes after. What was acknowledged is there after each,
-# and the task goes on. On a LittleFS in RAM.
+# ruff: noqa: B904, B905, E402
+# The power goes at every write of a task's life: format, first sample, more, fit, save, a new class, undo, forget,
+# compaction, save again; and a second time in what comes after. What was acknowledged is there after each, byte for
+# byte, and the task goes on. On LittleFS and on FAT in RAM. microt.learning.power runs it with arguments:
+#
+#     micropython test_power.py lfs|fat STRIDE [FILES]
+#
+# STRIDE: second cuts at every so many writes, 1: every pair of writes. FILES: how many others lie in the folder.
+# The last line but one is `CUTS` and how many were tried.
 
 try:
     import errno
     import gc
+    import os
+    import sys
     from random import getrandbits, seed
 
     import vfs
@@ -19,181 +26,190 @@ if not hasattr(vfs, "VfsLfs2"):
     print("SKIP needs vfs.VfsLfs2")
     raise SystemExit
 
+from byte_net import ByteNet
+from ram_disk import Disk, mount, power_on
+
+ROOT = "/pt"
 PATH = "/pt/task"
-
-
-class Net:
-    # as much of a backbone as a task looks at; its embeddings are the sample's own bytes
-    exits = 2
-    dims = (6, 4)
-    sha256 = bytes(range(32))
-    output_scale = (0.1, 0.1)
-    output_zero_point = (0, 0)
-
-    def run(self, x, exit=0):
-        self.x = x
-        return x[:6]
-
-    def resume(self):
-        return self.x[6:]
-
-    def feature_size(self, exit):
-        return (0, 0)
-
-    def feature_defaults(self, exit):
-        return None
-
-
-class Disk:
-    # loses its power after `left` writes: nothing written after that arrives
-    def __init__(self, blocks):
-        self.data = bytearray(512 * blocks)
-        self.left = None
-
-    def readblocks(self, n, buf, off=0):
-        at = n * 512 + off
-        buf[:] = memoryview(self.data)[at : at + len(buf)]
-
-    def writeblocks(self, n, buf, off=None):
-        if self.left is not None:
-            if not self.left:
-                return -errno.EIO
-            self.left -= 1
-        at = n * 512 + (off or 0)
-        self.data[at : at + len(buf)] = buf
-
-    def ioctl(self, op, arg):
-        if op == 4:
-            return len(self.data) // 512
-        if op == 5:
-            return 512
-        if op == 6:
-            return 0
-
-
-def mount(disk):
-    try:
-        vfs.umount("/pt")
-    except OSError:
-        pass
-    vfs.mount(vfs.VfsLfs2(disk), "/pt")
-
+STRIDE = 11  # of second cuts, unless told otherwise
+BLOCKS = {"lfs": 40, "fat": 120}
+FILES = 12  # with "." and ".." and one or two of ours they fill a sector of a FAT folder
 
 seed(6)
 CENTRES = {name: bytes(getrandbits(6) for _ in range(10)) for name in ("apple", "pear", "fig")}
+net = ByteNet(6, 4)
 
 
 def sample(name):
     return bytes(v + getrandbits(3) for v in CENTRES[name])
 
 
-def life(note):
-    # note(counts, saved) after each step that was acknowledged
-    task = Task(Net(), PATH)
+class Life:
+    # what is sure, what the step under way makes of it, and what was saved
+    def __init__(self):
+        self.sure = self.pending = ()  # (label, embeddings) of each sample
+        self.saved = None  # (labels, threshold) of the last save that was acknowledged
+        self.task = None
+
+    def open(self):
+        self.task = Task(net, PATH)
+
+    def step(self, call, pending):
+        self.pending = pending
+        call()
+        self.sure = pending
+
+    def learn(self, name, times=1):
+        for _ in range(times):
+            x = sample(name)
+            self.step(lambda x=x: self.task.learn(x, name), self.sure + ((name, x),))
+
+    def undo(self):
+        self.step(self.task.undo, self.sure[:-1])
+
+    def forget(self, name):
+        self.step(lambda: self.task.forget(name), tuple(s for s in self.sure if s[0] != name))
+
+    def compact(self):
+        self.step(self.task.compact, self.sure)
+
+    def save(self):
+        self.task.fit()
+        self.task.calibrate(0.5)
+        self.saving = (self.task.classes, self.task.threshold)
+        self.step(self.task.save, self.sure)
+        self.saved = self.saving
+
+    def check(self):
+        # the power is back: what is there is what was acknowledged, and at most the step that was cut
+        self.open()
+        task = self.task
+        buffer = bytearray(sum(net.dims))
+        found = tuple((task.classes[row], bytes(buffer)) for _, row in task._journal.embeddings(buffer))
+        assert found in (self.sure, self.pending), (found, self.sure, self.pending)
+        assert not task.notes, task.notes
+        if self.saved and task.classes == self.saved[0]:
+            assert task.fitted and task.threshold in (self.saved[1], self.saving[1]), "the save is lost"
+        self.sure = self.pending = found
+
+
+def first(life):
+    life.open()
     for _ in range(3):
-        for name in ("apple", "pear"):
-            task.learn(sample(name), name)
-            note(task.counts, None)
-    task.fit()
-    task.calibrate(0.5)
-    task.save()
-    note(task.counts, ["apple", "pear"])
-    for _ in range(2):
-        task.learn(sample("fig"), "fig")
-        note(task.counts, None)
-    task.learn(sample("fig"), "fig")
-    note(task.counts, None)
-    task.undo()
-    note(task.counts, None)
-    task.forget("apple")
-    note(task.counts, None)
-    task.compact()
-    note(task.counts, None)
-    task.fit()
-    task.save()
-    note(task.counts, ["pear", "fig"])
+        life.learn("apple")
+        life.learn("pear")
+    life.save()
+    life.learn("fig", 3)
+    life.undo()
+    life.forget("apple")
+    life.compact()
+    life.save()
+    life.learn("apple", 2)
+    life.compact()
+    life.save()
 
 
-def allowed(before, found):
-    # what was acknowledged, and at most the step that the cut interrupted
-    if found == before:
-        return True
-    if found == {name: n for name, n in before.items() if name != "apple"}:
-        return True
-    more = dict(before)
+def second(life):
+    # any state may come before it
+    life.learn("pear")
+    life.learn("fig")
+    life.compact()
+    life.undo()
+    life.learn("apple", 2)
+    life.save()
+    life.forget("pear")
+    life.compact()
+
+
+def last(life):
     for name in CENTRES:
-        more[name] = more.get(name, 0) + 1
-        if found == more:
-            return True
-        more[name] -= 1
-        if name == "fig" and more[name] > 1:  # undone
-            less = dict(more)
-            less[name] -= 1
-            if found == less:
-                return True
-        if not more[name]:
-            del more[name]
-    return False
+        life.learn(name, 2)
+    life.save()
+    life.check()
+    assert life.task.fitted and life.task.threshold == life.saved[1]
+    for name in CENTRES:
+        assert life.task.predict(CENTRES[name]).label == name
 
 
-net = Net()
-cut = 0
-finished = False
-while not finished:
-    gc.collect()
-    disk = Disk(28)
-    vfs.VfsLfs2.mkfs(disk)
-    mount(disk)
-    state = [{}, None]
-
-    def note(counts, saved, state=state):
-        state[0] = counts
-        state[1] = saved or state[1]
-
-    disk.left = cut
+def boot(disk, kind):
+    # as a board's _boot.py: what cannot be mounted is formatted
     try:
-        life(note)
-        finished = True
+        mount(disk, ROOT, kind, fresh=False)
+    except OSError:
+        mount(disk, ROOT, kind)
+
+
+def fill_folder(files):
+    # a task's own files then have their entries in two sectors of the folder
+    os.mkdir(PATH)
+    for i in range(files):
+        open("%s/%d" % (PATH, i), "w").close()
+
+
+def until_cut(disk, left, half, steps):
+    # whether the steps came to their end before the power went, `left` writes from here
+    disk.left, disk.half = left, half
+    try:
+        steps()
+        return True
     except OSError as error:
         assert error.errno == errno.EIO, error
-    disk.left = None
-    mount(disk)
-    task = Task(net, PATH)
-    assert allowed(state[0], task.counts), (cut, state, task.counts)
-    assert not task.notes, (cut, task.notes)
-    if state[1] and task.classes == state[1]:
-        assert task.fitted, cut
-    # a second cut, in the middle of what comes next
-    disk.left = cut % 7
-    try:
-        task.learn(sample("pear"), "pear")
-        task.compact()
-        disk.left = None
-        task.undo()
-    except OSError as error:
-        assert error.errno == errno.EIO, error
-    disk.left = None
-    counts = task.counts
-    mount(disk)
-    task = Task(net, PATH)
-    found = task.counts
-    pears = found.pop("pear", 0)
-    expected = dict(counts)
-    more = pears - expected.pop("pear", 0)
-    assert 0 <= more <= 1 and found == expected, (cut, counts, task.counts)
-    assert not task.notes, (cut, task.notes)
-    # and it goes on: three classes, fitted, saved, opened again
-    for name in ("apple", "pear", "fig"):
-        task.learn(sample(name), name)
-        task.learn(sample(name), name)
-    task.fit()
-    task.calibrate()
-    task.save()
-    again = Task(net, PATH)
-    assert again.fitted and again.counts == task.counts and again.threshold == task.threshold
-    for name in CENTRES:
-        assert again.predict(CENTRES[name]).label == task.predict(CENTRES[name]).label == name, (cut, name)
-    cut += 1
-vfs.umount("/pt")
-print("the power went at each of %d writes" % (cut - 1))
+        return False
+    finally:
+        disk.left = -1
+
+
+def cuts(name, stride, files):
+    kind = vfs.VfsLfs2 if name == "lfs" else vfs.VfsFat
+    # half a sector is more than FAT can bear; half a block is nothing to LittleFS
+    halves = (False, True) if name == "lfs" else (False,)
+    tried = writes = 0
+    for half in halves:
+        cut, done = 0, False
+        while not done:
+            gc.collect()
+            disk = Disk(BLOCKS[name])
+            life = Life()
+            if name == "fat":  # a card comes formatted; a cut in its formatting is not made good
+                mount(disk, ROOT, kind)
+                fill_folder(files)
+
+            def begin(disk=disk, life=life):
+                boot(disk, kind)
+                first(life)
+
+            done = until_cut(disk, cut, half, begin)
+            tried += not done
+            sure, saved = life.sure, life.saved
+            pending, saving = life.pending, getattr(life, "saving", None)
+            again, ended = cut % stride, False
+            while not ended:
+                # the same first cut each time, then one more
+                gc.collect()
+                copy = power_on(disk)
+                boot(copy, kind)
+                life = Life()
+                life.sure, life.pending, life.saved, life.saving = sure, pending, saved, saving
+                seed(cut)
+                life.check()
+                ended = until_cut(copy, again, half, lambda life=life: second(life))
+                tried += not ended
+                copy = power_on(copy)
+                boot(copy, kind)
+                life.check()
+                last(life)
+                again += stride
+            cut += 1
+        writes = max(writes, cut - 1)
+    vfs.umount(ROOT)
+    print("%s: the power went at each of %d writes" % (name, writes))
+    return tried
+
+
+arguments = sys.argv[1:] if hasattr(sys, "argv") else []
+if arguments:
+    tried = cuts(arguments[0], int(arguments[1]), int(arguments[2]) if len(arguments) > 2 else FILES)
+else:
+    tried = cuts("lfs", STRIDE, 0) + (cuts("fat", STRIDE, FILES) if hasattr(vfs, "VfsFat") else 0)
+print("CUTS", tried)
 print("OK")

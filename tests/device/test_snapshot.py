@@ -1,10 +1,9 @@
 # SPDX-License-Identifier: MIT
-# ruff: noqa: B904, B905
+# ruff: noqa: B904, B905, E402
 # The snapshot: what it holds comes back, damage is refused, a power cut at any write leaves the old or
 # the new one. On a LittleFS (and a FAT) of its own in RAM.
 
 try:
-    import errno
     import gc
     import os
     from array import array
@@ -12,7 +11,6 @@ try:
     import vfs
     from microt.heads import Head
     from microt.store import snapshot as s
-
 except ImportError:
     print("SKIP needs microt and vfs")
     raise SystemExit
@@ -20,46 +18,12 @@ if not hasattr(vfs, "VfsLfs2"):
     print("SKIP needs vfs.VfsLfs2")
     raise SystemExit
 
+from ram_disk import Disk, mount, power_on
+
 ID = bytes(range(32))
+ROOT = "/st"
 PATH = "/st/task/heads.bin"
-
-
-class Disk:
-    # a flash that can lose its power: after `left` writes each one fails
-    def __init__(self, block_size, blocks):
-        self.block_size = block_size
-        self.data = bytearray(block_size * blocks)
-        self.left = None
-
-    def readblocks(self, n, buf, off=0):
-        at = n * self.block_size + off
-        buf[:] = memoryview(self.data)[at : at + len(buf)]
-
-    def writeblocks(self, n, buf, off=None):
-        if self.left is not None:
-            if not self.left:
-                return -errno.EIO
-            self.left -= 1
-        at = n * self.block_size + (off or 0)
-        self.data[at : at + len(buf)] = buf
-
-    def ioctl(self, op, arg):
-        if op == 4:
-            return len(self.data) // self.block_size
-        if op == 5:
-            return self.block_size
-        if op == 6:
-            return 0
-
-
-def mount(disk, kind=vfs.VfsLfs2, fresh=True):
-    if fresh:
-        kind.mkfs(disk)
-    try:
-        vfs.umount("/st")
-    except OSError:
-        pass
-    vfs.mount(kind(disk), "/st")
+SECOND = "/st/task/heads2.bin"
 
 
 def make(value, calibrated=True):
@@ -95,16 +59,16 @@ def refused(identity=ID):
     raise AssertionError("expected ValueError")
 
 
-for kind, disk in [(vfs.VfsLfs2, Disk(512, 30))] + ([(vfs.VfsFat, Disk(512, 100))] if hasattr(vfs, "VfsFat") else []):
-    mount(disk, kind)
+for kind, disk in [(vfs.VfsLfs2, Disk(30))] + ([(vfs.VfsFat, Disk(100))] if hasattr(vfs, "VfsFat") else []):
+    mount(disk, ROOT, kind)
     assert s.load(PATH, ID) is None
     for shot in (make(1.0), make(2.0, calibrated=False), make(3.0)):
         s.save(PATH, shot, ID)
         assert same(s.load(PATH, ID), shot)
-    assert os.listdir("/st/task") == ["heads.bin"]
+    assert os.listdir("/st/task") == ["heads.bin"], "two took each other's place, the third is where the first was"
 print("save and load")
 
-mount(Disk(512, 30))
+mount(Disk(30), ROOT)
 s.save(PATH, make(1.0), ID)
 with open(PATH, "rb") as file:
     whole = file.read()
@@ -118,21 +82,32 @@ for at in range(len(whole)):
 for length in range(len(whole)):
     with open(PATH, "wb") as file:
         file.write(whole[:length])
-    refused()
+    if length < s.HEADER_SIZE:
+        assert s.load(PATH, ID) is None, "the first one was never finished"
+    else:
+        refused()
 print("damaged at each of %d bytes, cut at each length" % len(whole))
 with open(PATH, "wb") as file:
     file.write(whole)
 words = refused(bytes(32))
 assert "00010203" in words and "00000000" in words, words
-# a rename that was cut on a file system where it cannot replace: the new one is whole and opens
-os.rename(PATH, PATH + ".new")
+# of two the later one opens, whichever file it is in; one that is not whole is not taken, and is written over
+s.save(PATH, make(2.0), ID)
+assert os.listdir("/st/task") == ["heads2.bin"]
+with open(PATH, "wb") as file:
+    file.write(whole)
+assert same(s.load(PATH, ID), make(2.0))
+with open(SECOND, "r+b") as file:
+    file.write(b"X")
 assert same(s.load(PATH, ID), make(1.0))
+s.save(PATH, make(3.0), ID)
+assert same(s.load(PATH, ID), make(3.0)) and os.listdir("/st/task") == ["heads2.bin"]
 
-for kind, blocks in ((vfs.VfsLfs2, 30),):
+for kind, blocks in ((vfs.VfsLfs2, 30),) + (((vfs.VfsFat, 100),) if hasattr(vfs, "VfsFat") else ()):
     cut = 0
     while True:
-        disk = Disk(512, blocks)
-        mount(disk, kind)
+        disk = Disk(blocks)
+        mount(disk, ROOT, kind)
         s.save(PATH, make(1.0), ID)
         disk.left = cut
         try:
@@ -140,8 +115,8 @@ for kind, blocks in ((vfs.VfsLfs2, 30),):
             finished = True
         except OSError:
             finished = False
-        disk.left = None
-        mount(disk, kind, fresh=False)
+        disk = power_on(disk)
+        mount(disk, ROOT, kind, fresh=False)
         found = s.load(PATH, ID)
         assert same(found, make(2.0)) or (not finished and same(found, make(1.0))), cut
         s.save(PATH, make(4.0), ID)
@@ -153,7 +128,7 @@ for kind, blocks in ((vfs.VfsLfs2, 30),):
     print("power cut at each of %d writes" % cut)
 
 # full: the old one stays
-mount(Disk(512, 8))
+mount(Disk(8), ROOT)
 s.save(PATH, make(1.0), ID)
 large = make(2.0)
 large.heads[0] = Head(0, 400, 2)
@@ -163,5 +138,5 @@ try:
 except OSError as error:
     assert error.errno == s.ENOSPC, error
 assert same(s.load(PATH, ID), make(1.0))
-vfs.umount("/st")
+vfs.umount(ROOT)
 print("OK")

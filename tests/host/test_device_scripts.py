@@ -9,7 +9,7 @@ import tiny_backbone
 from microt.boards import unixport
 
 ROOT = Path(__file__).parents[2]
-SCRIPTS = sorted((ROOT / "tests" / "device").glob("*.py"))
+SCRIPTS = sorted((ROOT / "tests" / "device").glob("test_*.py"))
 
 
 @pytest.mark.parametrize("script", [pytest.param(path, id=path.stem) for path in SCRIPTS])

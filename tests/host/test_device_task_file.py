@@ -42,12 +42,32 @@ def run(tmp_path, source, *args):
 
 @pytest.mark.parametrize("compacted", [[], ["yes"]])
 def test_reads_what_the_device_writes(tmp_path, compacted):
-    path = tmp_path / "journal.bin"
-    run(tmp_path, WRITE, path, *compacted)
+    run(tmp_path, WRITE, tmp_path / "journal.bin", *compacted)
+    (path,) = tmp_path.glob("*.bin")
+    assert path.name == task_file.FILES[len(compacted)]
     task = task_file.parse(path.read_bytes())
     assert task.labels.tolist() == ["a", "a", "b"] and task.counts == {"a": 2, "b": 1}
     assert task.embeddings.tolist() == [[i, -1 - i, 0, -128, 7] for i in KEPT]
     assert task.sha256 == SHA and task.notes == [] and (task.times > 0).all()
+
+
+def test_of_two_files_the_one_the_device_takes(tmp_path):
+    # power went during a compaction, at each length that the new file may have
+    path, second = tmp_path / "journal.bin", tmp_path / "journal2.bin"
+    run(tmp_path, WRITE, path)
+    old = path.read_bytes()
+    script = WRITE.split("for i")[0] + "j.compact()\n"
+    run(tmp_path, script, path)
+    new = second.read_bytes()
+    for length in (0, 63, 64, len(new) - 1, len(new)):
+        files = {"journal.bin": old, "journal2.bin": new[:length]}
+        taken = task_file.newest(files)
+        assert taken == ("journal2.bin" if length == len(new) else "journal.bin")
+        for name, data in files.items():
+            (tmp_path / name).write_bytes(data)
+        found = json.loads(run(tmp_path, READ, path))
+        assert [row[0] for row in found] == task_file.parse(files[taken]).labels.tolist()
+        assert [p.name for p in tmp_path.glob("*.bin")] == [taken], "the other one is removed"
 
 
 def test_the_device_opens_what_was_packed(tmp_path):

@@ -5,7 +5,25 @@ from pathlib import Path
 
 import pytest
 
-SCRIPTS = sorted((Path(__file__).parents[1] / "device").glob("*.py"))
+from microt.boards import Link
+
+FOLDER = Path(__file__).parents[1] / "device"
+SCRIPTS = sorted(FOLDER.glob("test_*.py"))
+HELPERS = ("byte_net.py", "ram_disk.py")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def helpers(port):
+    """The modules that the scripts share, in the board's /lib for as long as they run."""
+    with Link(port) as link:
+        link.exec("import os\nif 'lib' not in os.listdir('/'):\n    os.mkdir('/lib')")
+        for name in HELPERS:
+            link.put(FOLDER / name, f"/lib/{name}")
+    yield
+    with Link(port) as link:
+        link.exec("import os")
+        for name in HELPERS:
+            link.exec(f"os.remove('/lib/{name}')")
 
 
 @pytest.mark.parametrize("script", [pytest.param(path, id=path.stem) for path in SCRIPTS])

@@ -9,8 +9,10 @@ Format, version 1, little-endian. The file is a header and then records, with no
        6  u16     header size = 64
        8  u32     embedding size: bytes of one sample, the embeddings of all exits in their order
       12  u8[32]  SHA-256 of the backbone that made them
-      44  u32     serial: drawn when the file was made; a snapshot names it
-      48  u8[12]  zero
+      44  u32     serial: drawn when the journal was begun; a snapshot names it
+      48  u32     generation: how often it was compacted
+      52  u32     bytes that the compaction wrote, this header included; 0: there was none
+      56  u32     zero
       60  u32     CRC-32 of bytes 0..60
 
     record
@@ -34,8 +36,9 @@ A good record of another kind, a newer version's, is stepped over; `unknown` cou
 
 Every sample carries its label, so that no damaged byte costs more than the record it lies in. A
 record is written after the last good one and flushed before the caller hears of success, so a
-power cut tears at most a sample that was not acknowledged. Compaction copies the records that count to
-`path + ".new"`, numbers and all, which then takes the journal's place by a rename. Opening the file reads it all:
+power cut tears at most a sample that was not acknowledged. Compaction copies the records that count, numbers
+and all, into the other file of a pair (`microt.store.slots`) and then removes this one. Opening the
+journal reads it all:
 
   * bytes after the last good record are cut off: the next record is written over them (a torn
     write, or damage at the very end). `tail` says how many there were.
@@ -43,9 +46,15 @@ power cut tears at most a sample that was not acknowledged. Compaction copies th
     next good record is found by mark, kind, length, growing number and CRC. `damage` lists
     (start, end) of each such stretch.
   * a file shorter than a header never held a sample: it starts anew.
-  * where the file is missing and `path + ".new"` is there, power went while a compacted journal took
-    its place on a file system that cannot rename over a file: that one is taken.
+  * where both files of the pair are there, power went during a compaction: the new one counts if it has all
+    that the compaction was to write, else the old one; the other is removed.
   * a damaged header, or one of another backbone, is an error; the file stays as it is.
+
+What this needs of a file system: once `flush` has returned the data is there; a file's old bytes stay when
+more are written behind them; of a write that was cut short, blocks before the last one written are whole. LittleFS
+keeps that by design, and old data even where a cut leaves half a block. FAT keeps it where the medium writes each
+sector wholly or not at all, in the order given: it writes data first and a file's new length last. A cut leaves
+clusters there that belong to no file; they cost space until the next check of the file system.
 """
 
 import binascii
@@ -55,9 +64,11 @@ import struct
 import time
 from array import array
 
+from microt.store.slots import open_there, other, pair, remove
+
 MAGIC = b"MTJ\0"
 VERSION = 1
-HEADER = "<4sHHI32sI12s"  # and the CRC
+HEADER = "<4sHHI32sIIII"  # and the CRC
 HEADER_SIZE = 64
 RECORD = "<BBHI"
 RECORD_SIZE = 8
@@ -70,6 +81,7 @@ DROP_PAYLOAD = "<II"
 DROP_SIZE = 8
 LABEL = 4
 LABEL_PAYLOAD = DROP_PAYLOAD
+LABEL_SIZE = DROP_SIZE  # and the label
 TIME_SIZE = 4
 LABEL_BYTES = 64
 ENOSPC = 28  # MicroPython's errno does not name these two
@@ -80,8 +92,8 @@ SCAN = 512  # bytes looked through at a time for the next good record
 class Journal:
     """The journal of one task.
 
-    path: the file, made at the first `append`. identity: 32 bytes, the backbone's SHA-256. size:
-    bytes of one sample. ValueError when the file's header is damaged or another backbone's.
+    path: the first file of its pair, made at the first `append`; then the one that is in use. identity: 32 bytes,
+    the backbone's SHA-256. size: bytes of one sample. ValueError when a header is damaged or another backbone's.
 
     labels: list of the labels that have samples, in the order they got their first. rows:
     array("H"), for each sample the index of its label. buffer: writable view of `size` bytes,
@@ -90,6 +102,8 @@ class Journal:
 
     def __init__(self, path, identity, size):
         self.path = path
+        self._pair = path  # names both files
+        self._generation = 0
         self.identity = bytes(identity)
         self.size = size
         self.labels = []
@@ -108,13 +122,7 @@ class Journal:
         self._record = bytearray(RECORD_SIZE + TIME_SIZE + size + LABEL_BYTES + CRC_SIZE)
         self._view = memoryview(self._record)
         self.buffer = self._view[RECORD_SIZE + TIME_SIZE : RECORD_SIZE + TIME_SIZE + size]
-        file = open_there(path)
-        if not file and open_there(path + ".new"):
-            os.rename(path + ".new", path)
-            file = open_there(path)
-        if file:
-            with file:
-                self._load(file)
+        self._open()
 
     def __len__(self):
         return len(self.rows)
@@ -187,12 +195,16 @@ class Journal:
         """Writes the file anew, without what no longer counts. OSError: the journal is as before."""
         if not self._end:
             return
-        new = self.path + ".new"
+        new = other(self._pair, self.path)
         offsets = array("I", self._offsets)  # all memory before the flash is touched
+        labels = [label.encode() for label in self.labels]
+        length = HEADER_SIZE + len(self) * (RECORD_SIZE + TIME_SIZE + self.size + CRC_SIZE)
+        length += sum(len(labels[row]) for row in self.rows)
+        length += sum(RECORD_SIZE + LABEL_SIZE + len(label) + CRC_SIZE for label in labels)
         position = HEADER_SIZE
         try:
             with open(self.path, "rb") as source, open(new, "wb") as file:
-                write_all(file, header(self.identity, self.size, self.serial))
+                write_all(file, header(self.identity, self.size, self.serial, self._generation + 1, length))
                 for i in range(len(self)):
                     source.seek(self._offsets[i] - RECORD_SIZE - TIME_SIZE)
                     source.readinto(self._view[:RECORD_SIZE])
@@ -202,20 +214,19 @@ class Journal:
                     write_all(file, self._view[:end])
                     offsets[i] = position + RECORD_SIZE + TIME_SIZE
                     position += end
-                for row, label in enumerate(self.labels):
-                    text = struct.pack(LABEL_PAYLOAD, self._shown[row], self._born[row]) + label.encode()
+                for row, label in enumerate(labels):
+                    text = struct.pack(LABEL_PAYLOAD, self._shown[row], self._born[row]) + label
                     position += write_all(file, self._view[: self._pack(LABEL, 0, text)])
                 file.flush()
         except OSError:
-            try:
-                os.remove(new)
-            except OSError:
-                pass
+            remove(new)
             raise
-        take_place(new, self.path)
+        old, self.path = self.path, new
+        self._generation += 1
         self._offsets = offsets
         self._end = position
         self.tail = self.dead = 0
+        remove(old)
 
     def embeddings(self, buffer):
         """Reads every sample, in order, into `buffer` (`size` bytes): yields (index, row)."""
@@ -238,7 +249,7 @@ class Journal:
                 file.seek(position)
             else:
                 self.serial = draw(self._view[:end])
-                position = write_all(file, header(self.identity, self.size, self.serial))
+                position = write_all(file, header(self.identity, self.size, self.serial, self._generation, 0))
             position += write_all(file, self._view[:end])
             file.flush()
         self._end = position
@@ -285,13 +296,37 @@ class Journal:
         self._born.pop(row)
         self._shown.pop(row)
 
+    def _open(self):
+        found = []  # (whether it is whole, generation, name) of each file that is there
+        for name in pair(self._pair):
+            file = open_there(name)
+            if file:
+                with file:
+                    size = file.seek(0, 2)
+                    file.seek(0)
+                    if size < HEADER_SIZE:
+                        found.append((False, -1, name))
+                    else:
+                        head = file.read(HEADER_SIZE)
+                        _, generation, length = check_header(name, head, self.identity, self.size)
+                        found.append((size >= length, generation, name))
+        if not found:
+            return
+        found.sort()
+        whole, _, self.path = found.pop()
+        with open(self.path, "rb") as file:
+            self._load(file)
+        if whole and found:
+            remove(found[0][2])
+
     def _load(self, file):
         size = file.seek(0, 2)
         file.seek(0)
         if size < HEADER_SIZE:
             self.tail = size
             return
-        self.serial = check_header(self.path, file.read(HEADER_SIZE), self.identity, self.size)
+        head = file.read(HEADER_SIZE)
+        self.serial, self._generation, _ = check_header(self.path, head, self.identity, self.size)
         end = position = HEADER_SIZE
         while position < size:
             length = self._take(file, position, size)
@@ -366,29 +401,8 @@ def least(kind, size):
     if kind == DROP:
         return DROP_SIZE
     if kind == LABEL:
-        return DROP_SIZE + 1
+        return LABEL_SIZE + 1
     return 1
-
-
-def open_there(path):
-    """The file, opened to read; None when it is not there."""
-    try:
-        return open(path, "rb")
-    except OSError as error:
-        if error.errno != errno.ENOENT:
-            raise
-        return None
-
-
-def take_place(new, path):
-    """Renames a file over another, or removes that first where a rename cannot replace it (FAT)."""
-    try:
-        os.rename(new, path)
-    except OSError as error:
-        if error.errno not in (errno.EEXIST, errno.EPERM, errno.EACCES):
-            raise
-        os.remove(path)
-        os.rename(new, path)
 
 
 def draw(record):
@@ -424,15 +438,15 @@ def write_all(file, data):
     return len(data)
 
 
-def header(identity, size, serial=0):
+def header(identity, size, serial=0, generation=0, length=0):
     """The 64 bytes at the start of a journal."""
-    head = struct.pack(HEADER, MAGIC, VERSION, HEADER_SIZE, size, identity, serial, b"")
+    head = struct.pack(HEADER, MAGIC, VERSION, HEADER_SIZE, size, identity, serial, generation, length, 0)
     return head + struct.pack("<I", binascii.crc32(head))
 
 
 def check_header(path, head, identity, size):
-    """The serial; ValueError, naming the file and what is wrong, unless `head` is what `header` would make."""
-    magic, version, _, found_size, found, serial, _ = struct.unpack(HEADER, head)
+    """(serial, generation, length) of a header; ValueError names the file and what is wrong with it."""
+    magic, version, _, found_size, found, serial, generation, length, _ = struct.unpack(HEADER, head)
     (crc,) = struct.unpack_from("<I", head, HEADER_SIZE - CRC_SIZE)
     if magic != MAGIC or crc != binascii.crc32(head[:-CRC_SIZE]):
         wrong = "the header is damaged, or not a journal's"
@@ -446,7 +460,7 @@ def check_header(path, head, identity, size):
     elif found_size != size:
         wrong = "expected embeddings of %d bytes, got %d" % (size, found_size)
     else:
-        return serial
+        return serial, generation, length
     raise ValueError("%s: %s; the file stays as it is: move it away to start anew" % (path, wrong))
 
 

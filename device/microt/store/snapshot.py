@@ -20,26 +20,25 @@ Format, version 2, little-endian.
       84  u32     bytes of the labels
       88  u32     serial of the journal
       92  f32[4]  reject: the share of known samples, then levels of familiarity; share -1: does not reject
-     108  u32     zero
+     108  u32     generation: how often it was saved
     labels       each u8 length, UTF-8; in the order of the heads' rows
     quantiles    f32[]
     head, each   u16 exit, u16 zero, u32 d, f32[classes] bias, f32[classes][d] weights,
                  f32 background bias, f32[d] background
 
-It is written to `path + ".new"`, flushed, and then takes the old one's place by a rename. A cut
-before the rename leaves the old snapshot; where a rename cannot replace a file (FAT) the old one
-is removed first, and a cut in between leaves the whole `.new`, which is then the one that opens.
+Each goes into the free file of a pair (`microt.store.slots`), is flushed, and the one before is removed. Of two
+that are whole the later generation opens. What a cut leaves unfinished is shorter than a header, which is as if
+it were not there, or has a wrong size or CRC.
 """
 
 import binascii
-import errno
-import os
 import struct
 from array import array
 
 from microt.arrays import zeros
 from microt.heads import Head
-from microt.store.journal import ENOSPC, make_folder, short_hash, take_place, write_all
+from microt.store.journal import ENOSPC, make_folder, short_hash, write_all
+from microt.store.slots import open_there, other, pair, remove
 
 MAGIC = b"MTS\0"
 VERSION = 2
@@ -109,13 +108,14 @@ def save(path, snapshot, identity):
         snapshot.serial,
     ]
     fields.extend(snapshot.reject or (-1.0, 0.0, 0.0, 0.0))
-    fields.append(0)
+    generation, old, _ = newest(path)
+    fields.append(generation + 1)
     crc = binascii.crc32(memoryview(struct.pack(HEADER, *fields))[CHECKED_FROM:])
     for piece in pieces:
         crc = binascii.crc32(piece, crc)
     fields[4] = crc
     make_folder(path)
-    new = path + ".new"
+    new = other(path, old)
     try:
         with open(new, "wb") as file:
             write_all(file, struct.pack(HEADER, *fields))
@@ -126,43 +126,53 @@ def save(path, snapshot, identity):
     except OSError:
         remove(new)
         raise
-    take_place(new, path)
+    if old:
+        remove(old)
 
 
 def load(path, identity):
-    """Reads a snapshot, the old or the new one of a rename that was cut. None: there is none.
+    """Reads the snapshot that was saved last. None: there is none.
 
     ValueError names the file and what is wrong with it.
     """
-    problem = None
-    for name in (path, path + ".new"):
-        try:
-            with open(name, "rb") as file:
-                return read(name, file, identity)
-        except OSError as error:
-            if error.errno != errno.ENOENT:
-                raise
-        except ValueError as error:
-            if name == path:  # a new one that is not whole was never acknowledged
-                problem = error
+    _, name, problem = newest(path)
+    if name:
+        with open(name, "rb") as file:
+            return read(name, file, identity)
     if problem:
         raise problem
     return None
 
 
-def read(name, file, identity):
-    """A snapshot from an open file; nothing in it is used before its CRC was right."""
+def newest(path):
+    """(generation, name, problem) of the later whole file of a pair: (0, None, ValueError or None) if none is."""
+    generation, latest, problem = 0, None, None
+    for name in pair(path):
+        file = open_there(name)
+        if file:
+            with file:
+                try:
+                    found = check(name, file)
+                except ValueError as error:
+                    problem = error
+                    continue
+            if found is not None and (latest is None or found > generation):
+                generation, latest = found, name
+    return generation, latest, problem
+
+
+def check(name, file):
+    """The generation of an open file, None for what was never finished; ValueError unless it is whole."""
     size = file.seek(0, 2)
+    if size < HEADER_SIZE:
+        return None
     file.seek(0)
     head = file.read(HEADER_SIZE)
-    if len(head) < HEADER_SIZE:
-        raise ValueError("%s: expected at least %d bytes, got %d" % (name, HEADER_SIZE, size))
-    (magic, version, header_size, file_size, crc, found, covered, classes, count, kind, ratio, points, _,
-     label_bytes, serial, share, clear, first, last, _) = struct.unpack(HEADER, head)  # fmt: skip
-    if (magic, version, header_size) != (MAGIC, VERSION, HEADER_SIZE):
+    fields = struct.unpack(HEADER, head)
+    if fields[:3] != (MAGIC, VERSION, HEADER_SIZE):
         raise ValueError("%s: not a snapshot of version %d" % (name, VERSION))
-    if file_size != size:
-        raise ValueError("%s: expected %d bytes, got %d" % (name, file_size, size))
+    if fields[3] != size:
+        raise ValueError("%s: expected %d bytes, got %d" % (name, fields[3], size))
     got = binascii.crc32(memoryview(head)[CHECKED_FROM:])
     chunk = bytearray(READ)
     while True:
@@ -170,11 +180,17 @@ def read(name, file, identity):
         if not n:
             break
         got = binascii.crc32(memoryview(chunk)[:n], got)
-    if got != crc:
-        raise ValueError("%s: damaged: expected CRC %08x, got %08x" % (name, crc, got))
+    if got != fields[4]:
+        raise ValueError("%s: damaged: expected CRC %08x, got %08x" % (name, fields[4], got))
+    return fields[-1]
+
+
+def read(name, file, identity):
+    """A snapshot from an open file that `check` found whole; ValueError when it is another backbone's."""
+    (_, _, _, _, _, found, covered, classes, count, kind, ratio, points, _, label_bytes, serial, share, clear, first,
+     last, _) = struct.unpack(HEADER, file.read(HEADER_SIZE))  # fmt: skip
     if found != identity:
         raise ValueError("%s: made with backbone %s, this one is %s" % (name, short_hash(found), short_hash(identity)))
-    file.seek(HEADER_SIZE)
     labels, packed, at = [], file.read(label_bytes), 0
     while at < label_bytes:
         length = packed[at]
@@ -201,11 +217,3 @@ def read(name, file, identity):
 def byte_length(piece):
     """Bytes of a bytes object or array("f")."""
     return len(piece) * (4 if isinstance(piece, array) else 1)
-
-
-def remove(path):
-    """Removes a file that may not be there."""
-    try:
-        os.remove(path)
-    except OSError:
-        pass

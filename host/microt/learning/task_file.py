@@ -15,7 +15,8 @@ from pathlib import Path
 import numpy as np
 
 MAGIC, VERSION = b"MTJ\0", 1
-HEADER, HEADER_SIZE = "<4sHHI32sI12s", 64
+HEADER, HEADER_SIZE = "<4sHHI32sIIII", 64
+FILES = ("journal.bin", "journal2.bin")  # one of them, or both where power went during a compaction
 RECORD, RECORD_SIZE = "<BBHI", 8
 MARK, SAMPLE, FORGET, DROP, LABEL = 0xA5, 1, 2, 3, 4
 LABEL_BYTES = 64
@@ -48,7 +49,7 @@ def parse(data: bytes, name: str = "journal") -> TaskFile:
     """A journal's bytes; ValueError when its header is damaged. Damaged records are left out, with a note."""
     if len(data) < HEADER_SIZE:
         raise ValueError(f"{name}: expected at least {HEADER_SIZE} bytes, got {len(data)}")
-    magic, version, _, size, sha256, _, _ = struct.unpack_from(HEADER, data)
+    magic, version, _, size, sha256, *_ = struct.unpack_from(HEADER, data)
     (crc,) = struct.unpack_from("<I", data, HEADER_SIZE - 4)
     if magic != MAGIC or crc != zlib.crc32(data[: HEADER_SIZE - 4]):
         raise ValueError(f"{name}: the header is damaged, or not a journal's")
@@ -112,7 +113,7 @@ def pack(task: TaskFile) -> bytes:
             f"{len(task.embeddings)}"
         )
     head = struct.pack(
-        HEADER, MAGIC, VERSION, HEADER_SIZE, task.embeddings.shape[1], task.sha256, secrets.randbits(32) or 1, b""
+        HEADER, MAGIC, VERSION, HEADER_SIZE, task.embeddings.shape[1], task.sha256, secrets.randbits(32) or 1, 0, 0, 0
     )
     out = [head, struct.pack("<I", zlib.crc32(head))]
     for number, (row, label, time) in enumerate(zip(task.embeddings, task.labels, task.times, strict=True)):
@@ -147,11 +148,32 @@ def load(path: str | Path) -> TaskFile:
 
 def pull(port: str, folder: str = "/task") -> TaskFile:
     """The task in a folder of the board at a port. LinkError: it is not there."""
-    from microt.boards import Link
+    from microt.boards import Link, LinkError
 
-    path = f"{folder.rstrip('/')}/journal.bin"
+    found, problem = {}, None
     with Link(port) as link:
-        return parse(link.get(path), path)
+        for name in FILES:
+            path = f"{folder.rstrip('/')}/{name}"
+            try:
+                found[path] = link.get(path)
+            except LinkError as error:
+                problem = problem or error
+    if not found:
+        raise problem
+    path = newest(found)
+    return parse(found[path], path)
+
+
+def newest(files: dict[str, bytes]) -> str:
+    """The name of the file that a board takes, of those of FILES that are there: the latest that is whole."""
+
+    def age(data):
+        if len(data) < HEADER_SIZE:
+            return False, -1
+        *_, generation, length, _ = struct.unpack_from(HEADER, data)
+        return len(data) >= length, generation
+
+    return max(files, key=lambda name: age(files[name]))
 
 
 def push(task: TaskFile, port: str, folder: str = "/task") -> None:
@@ -169,7 +191,7 @@ def quiet(f, *a):
     except OSError:
         pass
 quiet(os.mkdir, {folder!r})
-for name in ("heads.bin", "heads.bin.new", "journal.bin", "journal.bin.new"):
+for name in ("heads.bin", "heads2.bin", "journal.bin", "journal2.bin"):
     quiet(os.remove, {folder!r} + "/" + name)
 """)
         link.put(data, f"{folder}/journal.bin")
