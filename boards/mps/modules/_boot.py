@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: MIT
-# Runs before boot.py: mounts the file system, which the first start formats.
+# Runs before boot.py: mounts the file system, which the first start formats. /lib is where mip puts packages.
+import sys
+
 import emulator
 import vfs
 
@@ -9,3 +11,4 @@ try:
 except OSError:
     vfs.VfsLfs2.mkfs(flash)
     vfs.mount(flash, "/")
+sys.path.append("/lib")

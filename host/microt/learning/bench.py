@@ -16,14 +16,14 @@ embeddings are the host engine's, the same bits as the board's. Fields of learni
     reject_auroc                       {exit: mean over the sets}, half of the classes taught
     training_energy_factor             instructions of running the backbone again every epoch, over those of the fit
     accuracy                           {head: {shots: [exit 0, exit 1]}}, mean over sets and episodes
-    power_cuts_tried, power_cuts_lost, rounds, leaked_bytes
+    power_cuts_tried, power_cuts_lost  microt.learning.power: cuts at every pair of writes, and emulators killed
+    rounds, leaked_bytes               microt.learning.endurance
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import re
 import tempfile
 from pathlib import Path
 
@@ -32,7 +32,7 @@ import numpy as np
 from microt import data
 from microt.boards import Board, Emulator, Link, firmware, romfs_image, unixport
 from microt.engine import Backbone
-from microt.learning import task_file
+from microt.learning import endurance, power, task_file
 
 ROOT = Path(__file__).resolve().parents[3]
 BACKBONE = ROOT / "models" / "objects.mtb"
@@ -179,25 +179,6 @@ for size in (128, 256):
     found["heap %d" % size] = max(heap) - base
     heap.clear()
 print(json.dumps(found))
-"""
-
-ROUNDS_SCRIPT = """
-import gc, os, sys
-import microt
-net = microt.Backbone(sys.argv[1])
-task = microt.Task(net, sys.argv[2], limit=4)
-xs = [bytes((i * 37 + j) & 255 for j in range(27648)) for i in range(3)]
-gc.collect()
-rounds = int(sys.argv[3])
-used = []
-for i in range(rounds):
-    task.learn(xs[i % 3], "class %d" % (i % 3))
-    if i > 3:
-        task.predict(xs[(i + 1) % 3])
-    if i in (rounds // 2, rounds - 1):
-        gc.collect()
-        used.append(gc.mem_alloc())
-print(used[1] - used[0])
 """
 
 
@@ -355,26 +336,6 @@ def tracker_error(seed=0):
     return float(abs(np.mean(answered[500:]) - 0.5))
 
 
-def endurance(rounds, log):
-    """power_cuts_tried, power_cuts_lost, rounds, leaked_bytes."""
-    done = unixport.run(ROOT / "tests" / "device" / "test_power.py", timeout=600)
-    cuts = re.search(r"each of (\d+) writes", done.stdout)
-    log(f"{rounds} rounds of learn and predict")
-    with tempfile.TemporaryDirectory() as folder:
-        script = Path(folder) / "rounds.py"
-        script.write_text(ROUNDS_SCRIPT)
-        arguments = [str(BACKBONE), f"{folder}/task", str(rounds)]
-        ran = unixport.run(script, args=arguments, heap_bytes=4 << 20, timeout=3000)
-    if ran.returncode:
-        raise RuntimeError(ran.stderr)
-    return {
-        "power_cuts_tried": 2 * int(cuts[1]) if cuts else 0,
-        "power_cuts_lost": 0 if done.returncode == 0 else None,
-        "rounds": rounds,
-        "leaked_bytes": int(ran.stdout.splitlines()[-1]),
-    }
-
-
 def table(result) -> str:
     """The accuracies in Markdown."""
     lines = ["| head | " + " | ".join(f"{s} shot{'s' * (s > 1)}" for s in SHOTS) + " |", "|---" * 5 + "|"]
@@ -388,7 +349,8 @@ def bench(folder, output, *, episodes=2, rounds=10_000, log=print) -> dict:
     result = cost(folder, log)
     result.update(quality(folder, episodes, log))
     result["tracker_error"] = tracker_error()
-    result.update(endurance(rounds, log))
+    tried, lost = (a + b for a, b in zip(power.cuts(log=log), power.kills(log=log), strict=True))
+    result.update({"power_cuts_tried": tried, "power_cuts_lost": lost, **endurance.rounds(rounds, log=log)})
     output = Path(output)
     output.mkdir(parents=True, exist_ok=True)
     (output / "learning.json").write_text(json.dumps(result, indent=1) + "\n")
