@@ -3,7 +3,7 @@
 
 from array import array
 
-from _microt import fill
+from microt.vector import fill
 
 
 def zeros(n):

@@ -26,7 +26,7 @@ class Task:
 
     net: a `microt.Backbone`. path: the folder of its journal and snapshot; what was taught before
     is opened, else the task starts empty (the folder is made at the first `learn`). head: how
-    `fit` makes the heads: "lda", "logistic" or "means". ValueError when the journal is damaged at
+    `fit` makes the heads: "lda", "logistic", "means" or "ridge". ValueError when the journal is damaged at
     its head or was made with another backbone; nothing is overwritten.
 
     Until `fit`, and again once a class is taught that the heads do not know, the last exit answers

@@ -14,10 +14,9 @@ Of the confidences a table of POINTS quantiles is kept; ratios in between are in
 import gc
 from array import array
 
-from _microt import axpy, dot, matvec
-
 from microt.arrays import zeros
 from microt.heads.heldout import HeldOut
+from microt.vector import axpy, dot, matvec
 
 FOLDS = 10
 POINTS = 33

@@ -7,7 +7,7 @@ What to teach is read from task.json in the current folder (`mpremote connect PO
 makes that FOLDER on the PC), else in /rom. A JSON file: {"backbone": path of the .mtb, "task": folder
 that keeps what is taught, "train": {"x": .npy of samples, "labels": one per sample}, "test": the same,
 "exit_ratio": share of samples to answer at exit 0, "hold_back": a class that is taught only after
-the others were tested (or null), "head": "lda", "logistic" or "means"}. The task starts anew. The
+the others were tested (or null), "head": "lda", "logistic", "means" or "ridge"}. The task starts anew. The
 last line printed is `REPORT ` and a JSON object; microt's host side reads it.
 """
 

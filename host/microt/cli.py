@@ -364,7 +364,7 @@ def train(data, backbone, board, port, shots, classes, exit_ratio, seed, output,
 @click.option("--ways", default=10, show_default=True, help="classes an episode, at most those there are")
 @click.option("--shots", default=10, show_default=True, help="labelled samples a class")
 @click.option("--episodes", default=20, show_default=True)
-@click.option("--head", default="lda", show_default=True, help="lda, logistic or means")
+@click.option("--head", default="lda", show_default=True, help="lda, logistic, means or ridge")
 @click.option("--exit-ratio", default=0.5, show_default=True, help="share to be answered at exit 0")
 @click.option("--seed", default=0, show_default=True)
 @click.option("-o", "--output", type=NEW, help="a folder for the report: JSON, picture and page")

@@ -168,18 +168,18 @@ confidences = threshold.held_out(folded, lda.solve).confidence
 assert len(confidences) == 32 and 0.2 < min(confidences) <= max(confidences) <= 1
 print("folds")
 
-for kind, least in (("lda", 0.95), ("logistic", 0.85), ("means", 0.75)):
+for kind, least in (("lda", 0.95), ("logistic", 0.95), ("means", 0.75), ("ridge", 0.95)):
     head = fit(net, 0, train, solver(kind))
     got = accuracy(head, test)
     print(kind, got)
     assert got >= least, (kind, got)
 easy = samples(CLASSES * SHOTS, 1, centres)
-for kind in ("lda", "logistic", "means"):
+for kind in ("lda", "logistic", "means", "ridge"):
     assert accuracy(fit(net, 0, easy, solver(kind)), easy) == 1, kind
 # samples that are all the same, and nothing at all: no class is likelier, and nothing fails
 for value in (40, 3):
     same = Samples([0, 1, 0, 1], [[value] * DIM] * 4)
-    for kind in ("lda", "logistic", "means"):
+    for kind in ("lda", "logistic", "means", "ridge"):
         head = fit(net, 0, same, solver(kind))
         out = array("f", [0.0, 0.0])
         head.scores(array("f", [0.1] * DIM), out)
@@ -228,6 +228,6 @@ try:
     solver("forest")
     raise AssertionError
 except ValueError as error:
-    assert "lda, logistic or means" in str(error) and "forest" in str(error)
+    assert "lda, logistic, means or ridge" in str(error) and "forest" in str(error)
 assert logistic.coprime(1) == 1 and [logistic.gcd(logistic.coprime(n), n) for n in range(1, 40)] == [1] * 39
 print("OK")

@@ -138,7 +138,7 @@ raises(ValueError, ["48", "(4, 4, 3)", "got 47"], lambda: task.learn(sample(0)[1
 raises(ValueError, ["48", "float32"], lambda: task.learn(array("f", [0.0] * 48), "apple"))
 raises(TypeError, [], lambda: task.learn(7, "apple"))
 raises(ValueError, ["forget", "apple", "kiwi"], lambda: task.forget("kiwi"))
-raises(ValueError, ["lda, logistic or means", "svm"], lambda: microt.Task(net, PATH, head="svm"))
+raises(ValueError, ["lda, logistic, means or ridge", "svm"], lambda: microt.Task(net, PATH, head="svm"))
 assert len(task) == 1 and task.classes == ["apple"] and len(microt.Task(net, PATH)) == 1
 print("errors")
 
@@ -212,7 +212,7 @@ again.save()
 again.forget("pear")
 again.learn(sample(1), "pear")
 assert not microt.Task(net, PATH).fitted
-for kind in ("logistic", "means"):
+for kind in ("logistic", "means", "ridge"):
     again.head = kind
     again.fit()
     again.calibrate()

@@ -53,7 +53,7 @@ class Samples:
 train = Samples("train.bin", job["train"])
 tested = Samples("test.bin", job["test"])
 embedding = bytearray(size)
-for kind in ("lda", "logistic", "means"):
+for kind in ("lda", "logistic", "means", "ridge"):
     for exit in range(net.exits):
         one = fit(net, exit, train, solver(kind))
         feature = Feature(net, exit)
@@ -200,6 +200,21 @@ def test_logistic_regression_is_as_good_as_scikit_learn(lesson, device, exit):
     got = device["logistic", exit].argmax(1)
     assert (got == expected).mean() > 0.85
     assert (got == true).mean() >= (expected == true).mean() - 0.04
+
+
+@pytest.mark.parametrize("exit", [0, 1])
+def test_ridge_equals_a_direct_solve(lesson, device, exit):
+    _, u, y, tested, _ = projected(lesson, exit)
+    u = head.quantized_rows(u).astype(float)
+    x, targets = u - u.mean(0), np.eye(CLASSES)[y]
+    penalty = (x * x).sum() / len(u)
+    w = np.linalg.solve(x.T @ x + penalty * np.eye(u.shape[1]), x.T @ targets)
+    logits = 12 * (tested - u.mean(0)) @ w
+    expected = np.exp(logits - logits.max(1, keepdims=True))
+    expected /= expected.sum(1, keepdims=True)
+    # one int8 scale for all samples, where the direct solve has one a sample
+    assert np.abs(device["ridge", exit] - expected).max() < 0.04
+    assert (device["ridge", exit].argmax(1) == expected.argmax(1)).mean() >= 0.95
 
 
 @pytest.mark.parametrize("exit", [0, 1])

@@ -128,7 +128,7 @@ def test_a_set_without_split_asks_about_the_rest():
 
 
 @pytest.mark.parametrize("given, message", [
-    ({"head": "tree"}, "head: expected one of lda, logistic, means, got 'tree'"),
+    ({"head": "tree"}, "head: expected one of lda, logistic, means, ridge, got 'tree'"),
     ({"exit_ratio": 1.5}, "exit_ratio: expected 0..1, got 1.5"),
     ({"episodes": 0}, "episodes: expected at least 1, got 0"),
     ({"shots": 9}, "9 shots of 4 classes asked, but only 0 of 4 classes have enough"),

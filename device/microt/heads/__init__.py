@@ -18,16 +18,16 @@ heads with less work, and with what they would say without each sample.
 import gc
 from math import log
 
-from _microt import axpy, dot, matvec, softmax
-
 from microt.arrays import zeros
 from microt.heads.rows import Rows
+from microt.vector import axpy, dot, matvec, softmax
 
 
 class Head:
     """A linear classifier on the feature of one exit.
 
-    weights: array("f"), classes x d. bias: array("f"), classes. background: array("f"), d, and background_bias.
+    weights: array("f"), classes x d. bias: array("f"), classes. background: None or array("f"), d, with
+    background_bias.
     """
 
     def __init__(self, exit, d, classes):
@@ -35,7 +35,7 @@ class Head:
         self.d = d
         self.weights = zeros(d * classes)
         self.bias = zeros(classes)
-        self.background = zeros(d)
+        self.background = None
         self.background_bias = 0.0
 
     def __len__(self):
@@ -53,7 +53,10 @@ class Head:
         axpy(1.0, self.bias, out)
         top = max(out)
         best = softmax(out, out)
-        return best, top - log(out[best]) + dot(self.background, z) + self.background_bias
+        familiarity = top - log(out[best])
+        if self.background:
+            familiarity += dot(self.background, z) + self.background_bias
+        return best, familiarity
 
     def add(self):
         """One more class, its weights zero. MemoryError: nothing has changed."""
@@ -83,8 +86,10 @@ def solver(name):
         from microt.heads.logistic import solve
     elif name == "means":
         from microt.heads.means import solve
+    elif name == "ridge":
+        from microt.heads.ridge import solve
     else:
-        raise ValueError("head: expected lda, logistic or means, got %s" % (name,))
+        raise ValueError("head: expected lda, logistic, means or ridge, got %s" % (name,))
     return solve
 
 
@@ -106,6 +111,7 @@ def fit(net, exit, journal, solve, progress=None):
     for c in range(classes):
         net.project_back(exit, source[c * k : (c + 1) * k], target[c * d : (c + 1) * d])
     if background:
+        head.background = zeros(d)
         net.project_back(exit, background[0], head.background)
         head.background_bias = background[1]
     return head

@@ -18,7 +18,12 @@ again, as features, when the weights are summed.
 import gc
 from array import array
 
-from _microt import (
+from microt.arrays import zeros
+from microt.heads import Head
+from microt.heads.feature import Feature
+from microt.heads.heldout import BACKGROUND, HeldOut
+from microt.heads.lda import HEAT
+from microt.vector import (
     axpy,
     cholesky,
     cholesky_diagonal,
@@ -33,12 +38,6 @@ from _microt import (
     symmetric_rank2,
     symmetric_times,
 )
-
-from microt.arrays import zeros
-from microt.heads import Head
-from microt.heads.feature import Feature
-from microt.heads.heldout import BACKGROUND, HeldOut
-from microt.heads.lda import HEAT
 
 
 def fit(net, exit, journal, progress=None):
@@ -83,16 +82,18 @@ def fit(net, exit, journal, progress=None):
     rho = feature.shrink * trace / k
     ridge = rho * n / (1 - feature.shrink)
     cholesky(matrix, ridge, n)
-    solved = [array("f", column) for column in along]
-    for c in range(classes):
-        cholesky_solve(matrix, solved[c], n)
     # from here on in the metric of Sigma^-1
+    column = zeros(n)
     for c in range(classes):
-        for b in range(classes):
-            between[c][b] = (between[c][b] - dot(along[c], solved[b])) / rho
+        column[:] = along[c]
+        cholesky_solve(matrix, column, n)
+        for b in range(c, classes):
+            between[c][b] = between[b][c] = (between[c][b] - dot(along[b], column)) / rho
+        column, along[c] = along[c], column
+    solved = along
     diagonal = zeros(n)
-    cholesky_diagonal(matrix, diagonal, along[0], n)
-    del matrix, along
+    cholesky_diagonal(matrix, diagonal, column, n)
+    del matrix
     gc.collect()
     if progress:
         progress("discriminants of exit %d" % exit, classes, classes)
@@ -181,6 +182,7 @@ def weights(net, feature, journal, counts, between, solved, rho, heat):
         share[y] += heat / (rho * counts[y])
         rank1(head.weights, 1.0, share, z, classes, d)
     rows = memoryview(head.weights)
+    head.background = zeros(d)
     u = zeros(feature.k)
     for c in range(classes):
         row = rows[c * d : (c + 1) * d]

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """From embeddings to what heads see."""
 
-from _microt import axpy, dot, fill, scale
+from microt.vector import axpy, dot, fill, scale
 
 SHRINK = 0.5
 

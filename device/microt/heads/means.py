@@ -6,9 +6,8 @@ linear discriminants with nothing taken from the samples but their means: w_c = 
 b_c = -m_c . m_c / (2 tau), tau = the backbone's prior trace / k (without one, the samples' own).
 """
 
-from _microt import axpy, dot, scale
-
 from microt.heads.lda import scatter_trace
+from microt.vector import axpy, dot, scale
 
 # of running means: 1 / variance, in each direction, of a feature of length 1 about its class mean
 SHARPNESS = 40.0

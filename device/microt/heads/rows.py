@@ -4,10 +4,9 @@
 import gc
 from array import array
 
-from _microt import axpy, fill, quantize
-
 from microt.arrays import zeros
 from microt.heads.feature import Feature
+from microt.vector import axpy, fill, quantize
 
 
 class Rows:

@@ -86,7 +86,7 @@ def save(path, snapshot, identity):
         pieces.append(head.bias)
         pieces.append(head.weights)
         pieces.append(struct.pack("<f", head.background_bias))
-        pieces.append(head.background)
+        pieces.append(head.background or zeros(head.d))
     size = HEADER_SIZE
     for piece in pieces:
         size += byte_length(piece)
@@ -207,6 +207,7 @@ def read(name, file, identity):
         file.readinto(one.bias)
         file.readinto(one.weights)
         (one.background_bias,) = struct.unpack("<f", file.read(4))
+        one.background = zeros(one.d)
         file.readinto(one.background)
         heads.append(one)
     kind = str(kind, "utf-8").rstrip("\0")

@@ -24,7 +24,7 @@ from microt.distill.protocol import auroc
 from microt.engine import Backbone
 
 SCRIPT = Path(__file__).resolve().parents[3] / "device" / "tasks" / "evaluate.py"
-HEADS = ("lda", "logistic", "means")
+HEADS = ("lda", "logistic", "means", "ridge")
 RATIOS = tuple(i / 10 for i in range(11))  # shares answered at exit 0, of the staged curve
 MARK = "EPISODE "
 EPOCHS = 100  # of MicroT's training on the device, that runs the backbone in each (methods.md 1.6)
@@ -49,7 +49,7 @@ def evaluate(
 
     mtb: a backbone that takes pictures, with two exits or more. data: what `microt.data.load` takes, or
     a Dataset at the backbone's size. ways is capped by the number of classes. head: "lda",
-    "logistic" or "means". query: "test" (all test samples of the drawn classes) or "rest" (the
+    "logistic", "means" or "ridge". query: "test" (all test samples of the drawn classes) or "rest" (the
     other training samples, for choosing constants); sets without a split ask about the rest.
     bench: the result of `microt.bench.count.count` for this backbone, to take the energies from; without it
     energy is taken to follow the multiply-accumulates. progress(done, total) counts samples embedded, then
