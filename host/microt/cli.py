@@ -84,10 +84,11 @@ def main():
 @click.option("--target", default="generic", show_default=True, help="generic: all; dsp: M4F, M7, M33; mve: M55, M85")
 @click.option("--features", type=EXISTING_FILE, help=".npz: what happens to an embedding before a head")
 @click.option("--pixels", is_flag=True, default=None, help="the input is a picture: take uint8 pixels too")
+@click.option("--front-end", help="samples to input: a recipe (.toml), or such as mel:rate=8000,coefficients=10")
 @click.option("--plot", type=NEW, help="a picture of the arena over time (.png)")
 @json_option
 @one_line_errors
-def compile(source, output, exits, target, features, pixels, plot, as_json):
+def compile(source, output, exits, target, features, pixels, front_end, plot, as_json):
     """Turn an int8 .tflite file into an .mtb file for the board.
 
     \b
@@ -96,7 +97,12 @@ def compile(source, output, exits, target, features, pixels, plot, as_json):
     from microt import compiler
 
     compiled = compiler.compile_tflite(
-        source, exits=list(exits) or None, target=target, features=features, pixels=pixels
+        source,
+        exits=list(exits) or None,
+        target=target,
+        features=features,
+        pixels=pixels,
+        front_end=compiler.read_front_end(front_end) if front_end else None,
     )
     compiled.write(output)
     if plot:

@@ -28,6 +28,7 @@ ROOT = Path(__file__).resolve().parents[2]
 SOURCES = ROOT / "device" / "cmodules" / "microt" / "engine"
 FLAGS = "-std=c99 -Wall -Wextra -Werror -O3 -ffp-contract=off -fno-math-errno -fPIC -shared".split()
 TARGETS = ("generic", "m0", "dsp", "mve")
+MEL, AXES = 1, 2  # kinds of front ends, engine.h's MICROT_MEL and MICROT_AXES
 
 _MAX_EXITS = 8
 _ERROR_SIZE = 160
@@ -77,6 +78,15 @@ class _Exit(ctypes.Structure):
     ]
 
 
+class _FrontEnd(ctypes.Structure):
+    _fields_ = [
+        ("kind", ctypes.c_uint16),
+        ("rate", ctypes.c_uint16),
+        ("samples", ctypes.c_uint32),
+        ("record", ctypes.c_void_p),
+    ]
+
+
 class _Model(ctypes.Structure):
     _fields_ = [
         ("file", ctypes.c_void_p),
@@ -91,6 +101,7 @@ class _Model(ctypes.Structure):
         ("tensors", ctypes.c_void_p),
         ("ops", ctypes.c_void_p),
         ("pixel_table", ctypes.c_void_p),
+        ("front_end", _FrontEnd),
         ("strings", ctypes.c_void_p),
         ("strings_size", ctypes.c_uint32),
         ("exits", _Exit * _MAX_EXITS),
@@ -174,6 +185,7 @@ def _library() -> ctypes.CDLL:
     pointer, number = ctypes.c_void_p, ctypes.c_uint
     for name, result, *args in [
         ("open", ctypes.c_int, model, pointer, ctypes.c_size_t, ctypes.c_char_p, ctypes.c_size_t),
+        ("front_end", None, model, pointer, pointer),
         ("run", ctypes.c_int, model, run, pointer, number),
         ("resume", ctypes.c_int, model, run),
         ("begin", ctypes.c_int, model, run, pointer, number),
@@ -249,6 +261,11 @@ class Backbone:
         self.takes_pixels = bool(m.pixel_table)
         self._input = self._tensor(m.input)
         self.input_shape = (self._input.h, self._input.w, self._input.c)
+        front = m.front_end
+        self.rate = front.rate if front.kind else None
+        rows = self._input.h
+        shapes = {0: None, MEL: (front.samples,), AXES: (rows, front.samples // rows)}
+        self.samples_shape = shapes[front.kind]
         self.input_scale = self._input.scale
         self.input_zero_point = self._input.zero_point
         self.exits = [
@@ -285,9 +302,18 @@ class Backbone:
     def _put_input(self, x) -> None:
         x = np.asarray(x)
         n = int(np.prod(self.input_shape))
+        if self.samples_shape and x.dtype == np.int16:
+            if x.size != np.prod(self.samples_shape):
+                raise ValueError(f"input: expected a window of {self.samples_shape} of int16, got {x.shape}")
+            window = np.ascontiguousarray(x)
+            self._lib.microt_front_end(self._model, self._arena.ctypes.data, window.ctypes.data)
+            return
         kinds = "int8 or uint8" if self.takes_pixels else "int8"
         if x.size != n or not (x.dtype == np.int8 or (x.dtype == np.uint8 and self.takes_pixels)):
-            raise ValueError(f"input: expected {n} values {self.input_shape} of {kinds}, got {x.size} of {x.dtype}")
+            also = f", or a window of {self.samples_shape} of int16" if self.samples_shape else ""
+            raise ValueError(
+                f"input: expected {n} values {self.input_shape} of {kinds}{also}, got {x.size} of {x.dtype}"
+            )
         if x.dtype == np.uint8:
             x = self._table[x]
         t = self._input
@@ -300,7 +326,8 @@ class Backbone:
     def run(self, x, exit: int = 0) -> np.ndarray:
         """Runs from the input to an exit.
 
-        x: int8 of input_shape, or uint8 pixels if takes_pixels. Returns int8 (dim,).
+        x: int8 of input_shape, or uint8 pixels if takes_pixels, or int16 of samples_shape if there is a front end
+        (sound: (samples,), motion: (rows, axes), both at `rate` Hz). Returns int8 (dim,).
         ValueError names the expected and the given shape and dtype.
         """
         self._check_exit(exit)
@@ -314,10 +341,18 @@ class Backbone:
             raise RuntimeError("resume: expected a run that stopped before the last exit")
         return self._values(self._model.exits[self._state.exit].tensor).reshape(-1)
 
+    def front_end(self, samples) -> np.ndarray:
+        """The input that a window of int16 samples makes: int8 (h, w, c). ValueError without a front end."""
+        samples = np.asarray(samples)
+        if not self.samples_shape or samples.dtype != np.int16:
+            raise ValueError(f"front end: expected {self.samples_shape} of int16, got {samples.shape} {samples.dtype}")
+        self._put_input(samples)
+        return self._values(self._input)
+
     def embed(self, x, progress: Callable[[int, int], None] | None = None) -> list[np.ndarray]:
         """All embeddings of a batch.
 
-        x: (N, *input_shape) int8 or uint8. Returns one int8 array (N, dim) for each exit.
+        x: (N, ...), each what `run` takes. Returns one int8 array (N, dim) for each exit.
         progress(done, total) is called after every sample.
         """
         x = np.asarray(x)

@@ -32,6 +32,9 @@ FLAGS = (
 ).split()
 KEPT = engine.ROOT / "build" / "fuzz"
 LONGEST = 16384
+MAKERS = (
+    mtb_file.every_operator, mtb_file.newer_operators, mtb_file.depthwise_in_place, mtb_file.sound, mtb_file.motion,
+)  # fmt: skip
 
 
 def clang() -> str | None:
@@ -75,7 +78,7 @@ def run(program: Path, file: Path, seed: int, count: int) -> int:
 def seeds(folder: Path) -> list[Path]:
     """Good files of all operators and layouts, written to the folder; those that the fuzzer once found as well."""
     files = list(FINDINGS.glob("*.mtb"))
-    for make in (mtb_file.every_operator, mtb_file.newer_operators, mtb_file.depthwise_in_place):
+    for make in MAKERS:
         for seed in range(3):
             files.append(folder / f"{make.__name__}_{seed}.mtb")
             files[-1].write_bytes(mtb_file.pack(make(seed)))

@@ -55,6 +55,10 @@ static uint64_t work(const microt_model_t *m) {
         }
         sum += microt_op_macs(m, i) + each * (uint64_t)op.out.h * (uint64_t)op.out.w * (uint64_t)op.out.c;
     }
+    if (m->front_end.kind == MICROT_MEL) { // frames, each of a transform and bands of at most all its bins
+        const uint8_t *r = m->front_end.record;
+        sum += (uint64_t)microt_tensor(m, m->input).h * microt_u16(r + 12) * (16u + microt_u16(r + 14));
+    }
     return sum * m->exit_count;
 }
 
@@ -72,6 +76,14 @@ static void run_all(const microt_model_t *m) {
         memset(arena, 0x55, m->arena_size);
         for (int32_t i = 0; i < in.h * in.w * in.c; i++) {
             ((uint8_t *)arena)[in.offset + (uint32_t)i] = (uint8_t)next();
+        }
+        if (m->front_end.kind != 0) {
+            uint8_t *window = malloc(2 * (size_t)m->front_end.samples);
+            for (uint32_t i = 0; i < 2 * m->front_end.samples; i++) {
+                window[i] = (uint8_t)next();
+            }
+            microt_front_end(m, arena, window);
+            free(window);
         }
         if (microt_run(m, &run, arena, e) != 0) {
             abort();

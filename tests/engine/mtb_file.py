@@ -160,7 +160,8 @@ def op(
 
 
 def pack(program: dict) -> bytes:
-    """The bytes of a program: tensors, ops, exits [(tensor, end)], features, pixels, arena, input."""
+    """The bytes of a program: tensors, ops, exits [(tensor, end)], features, pixels, arena, input and perhaps
+    front_end, a function of `store(bytes) -> (offset, size)` that gives the record."""
     tensors, ops = program["tensors"], program["ops"]
     strings = b"".join(f"tensor {i}".encode() + b"\0" for i in range(len(tensors)))
     names = [strings.index(f"tensor {i}\0".encode()) for i in range(len(tensors))]
@@ -169,7 +170,7 @@ def pack(program: dict) -> bytes:
         "ops": 64 * len(ops),
         "exits": 32 * len(program["exits"]),
         "features": 48 * len(program["features"]),
-        "input": 256 if program["pixels"] is not None else 0,
+        "input": 64 if "front_end" in program else 256 if program["pixels"] is not None else 0,
         "strings": len(strings),
     }
     at, offsets = HEADER, {}
@@ -236,6 +237,8 @@ def pack(program: dict) -> bytes:
         )
     if program["pixels"] is not None:
         records["input"] = np.asarray(program["pixels"], np.int8).tobytes()
+    if "front_end" in program:
+        records["input"] = program["front_end"](store)
     records["strings"] = strings
     records["data"] = bytes(data)
     offsets["data"], sizes["data"] = start, len(data)
@@ -441,5 +444,58 @@ def depthwise_in_place(seed=0, out=0, scratch=(160, 36), layout=1, later=False, 
         "features": [],
         "pixels": None,
         "arena": 1024,
+        "input": 0,
+    }
+
+
+def sound(seed=0, coefficients=5) -> dict:
+    """A front end for sound, 4 frames of 5 coefficients or 6 bands, whose input is the embedding."""
+    rng = np.random.default_rng([seed, 3])
+    columns = coefficients or 6
+
+    def record(store):
+        tables = [
+            store(np.asarray(values).astype(kind).tobytes())[0]
+            for values, kind in (
+                (rng.integers(0, 32768, 60), "<i2"),
+                (np.round(32767 * np.sin(np.arange(48) * 2 * np.pi / 64)), "<i2"),
+                ([1, 4, 3, 5, 6, 7, 9, 9, 13, 12, 20, 13], "<u2"),
+                (rng.integers(0, 32769, 50), "<u2"),
+            )
+        ]
+        cosines = store(rng.integers(-9000, 9001, 6 * coefficients).astype("<i2").tobytes())[0]
+        return struct.pack(
+            "<HHIHHHHHHiii7I4x", 1, 8000, 60 + 3 * 40, 60, 40, 64, 6, coefficients, 100, -20000, 1 << 30, -7,
+            *tables, cosines, 32, 4 * 64 + 8 + 4 * 6,
+        )  # fmt: skip
+
+    return {
+        "tensors": [tensor(4, columns, 1, 0, 0.1, 3), tensor(1, 1, 4 * columns, 0, 0.1, 3)],
+        "ops": [op("RESHAPE", [0], 1)],
+        "exits": [(1, 1)],
+        "features": [],
+        "pixels": None,
+        "front_end": record,
+        "arena": 384,
+        "input": 0,
+    }
+
+
+def motion(seed=0) -> dict:
+    """A front end for motion, 9 rows of 3 axes to 4 channels, whose input is the embedding."""
+    channels = [(2, 0, 1 << 30, -4), (0, 1, 3 << 29, -5), (1, 2, 1 << 30, 0), (0, 2, 0x7FFFFFFF, -9)]
+
+    def record(store):
+        table = store(b"".join(struct.pack("<HHii", *channel) for channel in channels))[0]
+        return struct.pack("<HHIHHI48x", 2, 50, 27, 3, 0, table)
+
+    return {
+        "tensors": [tensor(9, 1, 4, 0, 0.1, -5), tensor(1, 1, 36, 0, 0.1, -5)],
+        "ops": [op("RESHAPE", [0], 1)],
+        "exits": [(1, 1)],
+        "features": [],
+        "pixels": None,
+        "front_end": record,
+        "arena": 48,
         "input": 0,
     }

@@ -22,7 +22,7 @@ def driver(tmp_path_factory):
     return fuzz.build(folder)
 
 
-@pytest.mark.parametrize("make", [mtb_file.every_operator, mtb_file.newer_operators, mtb_file.depthwise_in_place])
+@pytest.mark.parametrize("make", fuzz.MAKERS)
 @pytest.mark.parametrize("seed", range(4))
 def test_mutations(driver, tmp_path, make, seed):
     file = tmp_path / "good.mtb"

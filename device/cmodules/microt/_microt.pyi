@@ -62,6 +62,10 @@ class Backbone:
     """The input's real value is input_scale * (q - input_zero_point)."""
     takes_pixels: bool
     """True if uint8 pixels are taken as they are."""
+    samples: int | None
+    """int16 values of the window that the file's front end makes the input from; None without one."""
+    rate: int | None
+    """Samples a second of the front end's window, of each axis."""
     exits: int
     """Number of exits."""
     dims: tuple[int, ...]
@@ -80,10 +84,11 @@ class Backbone:
     """32 bytes: the identity of the file."""
 
     def __init__(self, buffer: Bytes, *, arena: Bytes | None = None) -> None: ...
-    def run(self, x: Int8, exit: int = 0) -> memoryview:
+    def run(self, x: Bytes, exit: int = 0) -> memoryview:
         """Runs from the input to an exit.
 
-        x: h * w * c values of int8 (typecode "b"), or of uint8 ("B", bytes, bytearray) if takes_pixels.
+        x: h * w * c values of int8 (typecode "b"), or of uint8 ("B", bytes, bytearray) if takes_pixels. With a front
+        end a window of `samples` int16 values: typecode "h", or their bytes, little-endian.
         Returns a read-only memoryview of int8, valid until the next run.
         """
 

@@ -14,7 +14,7 @@ endif
 
 $(BUILD)/microt/engine/%.o: CFLAGS += -O3 -ffp-contract=off -fno-math-errno
 # These run once a file, or are bound by memory: small is better.
-MICROT_SMALL := mtb mtb_error mtb_features mtb_ops mtb_plan targets run picture \
+MICROT_SMALL := mtb mtb_error mtb_features mtb_input mtb_ops mtb_plan targets run picture front_end \
     $(addprefix kernels/ref/,concatenation lookup pad reshape softmax strided_copy)
 $(addprefix $(BUILD)/microt/engine/,$(addsuffix .o,$(MICROT_SMALL))): CFLAGS += -Os
 $(BUILD)/microt/engine/kernels/ref/arithmetic.o $(BUILD)/microt/engine/kernels/ref/max_pool_2d.o: CFLAGS += -O2

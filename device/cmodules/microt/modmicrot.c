@@ -150,16 +150,19 @@ static void put_input(microt_backbone_obj_t *self, mp_obj_t obj) {
     const microt_tensor_t t = microt_tensor(m, m->input);
     const size_t n = (size_t)t.h * (size_t)t.w * (size_t)t.c;
     const bool pixels = m->pixel_table != NULL;
+    const size_t samples = m->front_end.samples; // 0 without a front end
     mp_buffer_info_t info;
-    if (!mp_get_buffer(obj, &info, MP_BUFFER_READ)) {
-        mp_raise_msg_varg(&mp_type_TypeError, MP_ERROR_TEXT("input: expected %u values (%d, %d, %d) of %s, got %s"),
-            (unsigned)n, (int)t.h, (int)t.w, (int)t.c, pixels ? "int8 or uint8" : "int8", mp_obj_get_type_str(obj));
+    const bool buffer = mp_get_buffer(obj, &info, MP_BUFFER_READ);
+    if (buffer && samples != 0 && info.len == 2 * samples && (info.typecode == 'h' || is_byte(info.typecode))) {
+        microt_front_end(m, self->arena, info.buf);
+        return;
     }
-    if (info.len != n || !(info.typecode == 'b' || (pixels && is_byte(info.typecode)))) {
-        mp_raise_msg_varg(&mp_type_ValueError,
+    if (!buffer || info.len != n || !(info.typecode == 'b' || (pixels && is_byte(info.typecode)))) {
+        mp_raise_msg_varg(buffer ? &mp_type_ValueError : &mp_type_TypeError,
             MP_ERROR_TEXT("input: expected %u values (%d, %d, %d) of %s, got %u of %s"),
-            (unsigned)n, (int)t.h, (int)t.w, (int)t.c, pixels ? "int8 or uint8" : "int8",
-            (unsigned)values(&info), typecode_name(info.typecode));
+            (unsigned)(samples != 0 ? samples : n), (int)t.h, (int)t.w, (int)t.c,
+            samples != 0 ? "int16" : pixels ? "int8 or uint8" : "int8",
+            buffer ? (unsigned)values(&info) : 1, buffer ? typecode_name(info.typecode) : mp_obj_get_type_str(obj));
     }
     int8_t *to = (int8_t *)self->arena + t.offset;
     if (info.typecode == 'b') {
@@ -346,6 +349,12 @@ static void backbone_attr(mp_obj_t self_in, qstr attr, mp_obj_t *dest) {
             break;
         case MP_QSTR_sha256:
             dest[0] = mp_obj_new_bytes(m->sha256, 32);
+            break;
+        case MP_QSTR_samples:
+            dest[0] = m->front_end.kind == 0 ? mp_const_none : mp_obj_new_int_from_uint(m->front_end.samples);
+            break;
+        case MP_QSTR_rate:
+            dest[0] = m->front_end.kind == 0 ? mp_const_none : MP_OBJ_NEW_SMALL_INT(m->front_end.rate);
             break;
         case MP_QSTR_takes_pixels:
             dest[0] = mp_obj_new_bool(m->pixel_table != NULL);

@@ -205,10 +205,18 @@ def _op_record(low, laid, branch, records, index_of, scratch):
     )
 
 
-def _program(graph, schedule, lowered, target, features, pixels, in_place):
+def _beside(record, size, arena):
+    """(offset of `size` bytes beside a tensor, before the first op; bytes of the arena then)."""
+    end = memory.aligned(record.offset + int(np.prod(record.hwc)))
+    if size <= record.offset:
+        return 0, arena
+    return end, max(arena, end + memory.aligned(size))
+
+
+def _program(graph, schedule, lowered, target, features, pixels, front_end, in_place):
     """The Program for a target, and why layers have no layout of their own: {step: reason}.
 
-    features, pixels: as a Program has them. in_place: as `compile_tflite` has it.
+    features, pixels, front_end: as a Program has them. in_place: as `compile_tflite` has it.
     """
     laid = [layout.lay_out(low, graph, target) for low in lowered]
     lowered, laid, placed = _order(graph, schedule, lowered, laid)
@@ -216,6 +224,9 @@ def _program(graph, schedule, lowered, target, features, pixels, in_place):
         lowered, laid, placed = _depthwise_in_place(graph, schedule, lowered, laid, placed, target)
     records, index_of, arena, scratch = placed
     start = index_of[graph.inputs[0]]
+    beside = 0
+    if front_end is not None and front_end.scratch():
+        beside, arena = _beside(records[start], front_end.scratch(), arena)
     program = mtb.Program(
         layout.target_code(target),
         arena,
@@ -231,11 +242,13 @@ def _program(graph, schedule, lowered, target, features, pixels, in_place):
         ],
         features,
         pixels,
+        front_end,
+        beside,
     )
     return program, {step: constants.why for step, constants in enumerate(laid) if constants.why}
 
 
-def compile_tflite(source, *, exits=None, target="generic", features=None, pixels=None, in_place=True):
+def compile_tflite(source, *, exits=None, target="generic", features=None, pixels=None, front_end=None, in_place=True):
     """Compile an int8 .tflite file (path or bytes) to a Compiled .mtb.
 
     exits     names or indices of tensors; None: the file's outputs. They are numbered by their
@@ -247,6 +260,7 @@ def compile_tflite(source, *, exits=None, target="generic", features=None, pixel
     features  what happens to embeddings before a head, see `features`; None: nothing
     pixels    True: the backbone also takes uint8 pixels p as p - 128; or a table int8 (256,);
               None or False: only where the file itself has a uint8 input
+    front_end a `front_end.Mel` or `Axes`: the backbone also takes windows of int16 samples
     in_place  False: no depthwise convolution runs in the place of its input, though that would
               make the arena smaller
 
@@ -254,6 +268,8 @@ def compile_tflite(source, *, exits=None, target="generic", features=None, pixel
     operators that the engine does not run.
     """
     layout.target_code(target)
+    if front_end is not None and pixels is not None and pixels is not False:
+        raise ValueError("pixels, front_end: expected one of them, got both")
     if isinstance(source, (str, Path)):
         graph = tflite.read_file(source)
     else:
@@ -275,7 +291,8 @@ def compile_tflite(source, *, exits=None, target="generic", features=None, pixel
         raise ValueError(f"{graph.source}: expected at most 1024 layers, got {len(lowered)}")
     extras = (
         features_.normalise(features, [graph.tensors[t].hwc[2] for t in schedule.tensors]),
-        _pixel_table(pixels, derived, graph.tensors[graph.inputs[0]].hwc),
+        _pixel_table(pixels, derived, graph.tensors[graph.inputs[0]].hwc) if front_end is None else None,
+        front_end,
         in_place,
     )
     program, reasons = _program(graph, schedule, lowered, target, *extras)
@@ -304,6 +321,17 @@ def _inputs(shapes):
     if len(shapes) > 1 and all(shape == shapes[0] for shape in shapes):
         return f"{len(shapes)} of {_times(shapes[0])}"
     return " + ".join(_times(shape) for shape in shapes)
+
+
+def _takes(report):
+    front = report["front_end"]
+    if front is None:
+        return "uint8 pixels or int8" if report["takes_pixels"] else "int8"
+    how = {
+        "mel": "{frame} samples every {step}, {bands} mel bands, {coefficients} coefficients, floor {floor} dB",
+        "axes": "{axes} axes",
+    }[front["kind"]].format(**front)
+    return f"windows of {front['samples']:,} int16 samples at {front['rate']:,} Hz ({front['kind']}: {how}), or int8"
 
 
 def describe(report):
@@ -354,7 +382,7 @@ def describe(report):
         f"arena: {arena:,} bytes, {over:.1f} % over the lower bound of {bound:,} "
         f"(the most that is alive at once)\nflash: {report['flash_bytes']:,} bytes, "
         f"target {report['target']}, "
-        f"takes {'uint8 pixels or int8' if report['takes_pixels'] else 'int8'}",
+        f"takes {_takes(report)}",
         soft_wrap=True,
     )
     for layer in report["layers"]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from .front_end import describe as describe_front_end
 from .layout import TARGETS, layout_name
 from .memory import ALIGN, aligned
 
@@ -107,7 +108,8 @@ class ExitRecord:
 
 @dataclass
 class Program:
-    """Everything a .mtb file holds. `features` has one entry an exit or none at all."""
+    """Everything a .mtb file holds. `features` has one entry an exit or none at all; `front_end` (see `front_end`)
+    needs `front_end_scratch`, its offset in the arena."""
 
     target: int
     arena: int
@@ -117,6 +119,8 @@ class Program:
     exits: list
     features: list
     pixels: np.ndarray | None
+    front_end: object = None
+    front_end_scratch: int = 0
 
 
 class _Data:
@@ -179,6 +183,19 @@ def _features(features, data):
     return bytes(out)
 
 
+def _input_bytes(program):
+    if program.front_end is not None:
+        return 64
+    return 0 if program.pixels is None else 256
+
+
+def _input(program, data):
+    if program.front_end is not None:
+        tensor = program.tensors[program.input]
+        return program.front_end.record(tensor.hwc, tensor.scale, data, program.front_end_scratch)
+    return b"" if program.pixels is None else program.pixels.astype(np.int8).tobytes()
+
+
 def write(program, identity=None):
     """The bytes of the .mtb file of a Program.
 
@@ -193,7 +210,7 @@ def write(program, identity=None):
         "ops": _OP.size * len(program.ops),
         "exits": _EXIT.size * len(program.exits),
         "features": _FEATURE.size * len(program.features),
-        "input": 256 if program.pixels is not None else 0,
+        "input": _input_bytes(program),
         "strings": len(strings),
     }
     data = _Data(HEADER + sum(aligned(size) for size in sizes.values()))
@@ -224,7 +241,7 @@ def write(program, identity=None):
         ),
         "exits": b"".join(_EXIT.pack(e.tensor, 0, e.end, 0, e.macs) for e in program.exits),
         "features": _features(program.features, data),
-        "input": b"" if program.pixels is None else program.pixels.astype(np.int8).tobytes(),
+        "input": _input(program, data),
         "strings": strings,
     }
     sections["data"] = bytes(data.bytes)
@@ -287,7 +304,8 @@ def read_info(file, source="file"):
     """What `microt info` tells of the bytes of a .mtb file, the report of the compiler.
 
     A dictionary of `flash_bytes`, `arena_bytes`, `arena_lower_bound_bytes`, `macs`, `target`,
-    `sha256`, `takes_pixels`, `input` {name, shape, scale, zero_point}, `exits` [{tensor, macs,
+    `sha256`, `takes_pixels`, `front_end` (None, or see `front_end.describe`),
+    `input` {name, shape, scale, zero_point}, `exits` [{tensor, macs,
     dim, scale, zero_point, end, layers, arena_bytes, peak_bytes, feature}], `layers` [{index, op,
     name, branch, macs, input_shapes, output_shape, layout, weight_bytes, scratch_offset,
     scratch_bytes, live_bytes}],
@@ -428,14 +446,17 @@ def _info(file, sections, arena, input_, target, exit_count, sha):
     for layer in layers:
         del layer["output"]
     start = tensors[input_]
+    front_end = describe_front_end(sections["input"])
+    before = aligned(start["bytes"]) + aligned(front_end["scratch_bytes"]) if front_end else 0
     return {
         "flash_bytes": len(file),
         "arena_bytes": arena,
-        "arena_lower_bound_bytes": max(live, default=0),
+        "arena_lower_bound_bytes": max([*live, before], default=0),
         "macs": exits[-1]["macs"],
         "target": target,
         "sha256": sha.hex(),
-        "takes_pixels": bool(sections["input"]),
+        "takes_pixels": len(sections["input"]) == 256,
+        "front_end": front_end,
         "input": {key: start[key] for key in ("name", "shape", "scale", "zero_point")},
         "exits": exits,
         "layers": layers,

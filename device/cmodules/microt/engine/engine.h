@@ -66,6 +66,17 @@ enum {
     MICROT_KIND_MAXIMUM = 5,
 };
 
+// Front ends, and what a channel of MICROT_AXES is; the file's numbers.
+enum {
+    MICROT_MEL = 1,
+    MICROT_AXES = 2,
+};
+enum {
+    MICROT_SAMPLE = 0,
+    MICROT_LESS_MEAN = 1,
+    MICROT_CHANGE = 2,
+};
+
 // An activation tensor, int8, (h, w, c) with c fastest; real value = scale * (q - zero_point).
 typedef struct _microt_tensor_t {
     uint32_t offset; // in the arena, a multiple of 16
@@ -97,6 +108,14 @@ typedef struct _microt_exit_t {
     microt_feature_t feature;
 } microt_exit_t;
 
+// What makes the input from a window of int16 samples.
+typedef struct _microt_front_end_t {
+    uint16_t kind; // 0: there is none
+    uint16_t rate; // samples a second, of each axis
+    uint32_t samples; // of a window, all axes together
+    const uint8_t *record; // u8[64]
+} microt_front_end_t;
+
 // The decoded view of a file. Everything in it has been checked: the run code trusts it.
 typedef struct _microt_model_t {
     const uint8_t *file;
@@ -110,7 +129,8 @@ typedef struct _microt_model_t {
     uint16_t exit_count;
     const uint8_t *tensors; // u8[tensor_count][32]
     const uint8_t *ops; // u8[op_count][64]
-    const int8_t *pixel_table; // i8[256]: uint8 pixel -> input value; NULL: only int8 is taken
+    const int8_t *pixel_table; // i8[256]: uint8 pixel -> input value; NULL: none
+    microt_front_end_t front_end;
     const char *strings;
     uint32_t strings_size;
     microt_exit_t exits[MICROT_MAX_EXITS];
@@ -132,6 +152,10 @@ int microt_open(microt_model_t *model, const uint8_t *file, size_t size,
 // Names of the kernels in this build, "reference" last; NULL where there are no more. The first that
 // has one for an op runs it.
 const char *microt_kernels(unsigned index);
+
+// Makes the input in the arena from a window of model->front_end.samples int16 values, little-endian
+// and at any address; nothing without a front end. What the arena held is lost.
+void microt_front_end(const microt_model_t *model, uint8_t *arena, const uint8_t *samples);
 
 // Runs from the input, which the caller has put into the arena, to an exit. Returns 0, or -1
 // when the model has no such exit.

@@ -194,7 +194,51 @@
 // z is the concatenation times 1 / sqrt(parts);
 // u[i] = row_scale[i] * (sum over j, upwards, of projection[i][j] * z[j]).
 //
-// Input: empty, or i8[256]: the input value of each uint8 pixel.
+// Input: empty; or i8[256], the input value of each uint8 pixel; or a front end, 64 bytes, which makes
+// the input from a window of int16 samples:
+//
+//     0   u16     kind: 1 mel, 2 axes
+//     2   u16     samples a second (of each axis)
+//     4   u32     samples of a window, all axes together
+//
+// Mel, for sound: h frames of the input tensor, each of w values, c = 1
+//
+//     8   u16     samples of a frame; 10 u16 samples from one frame to the next, at least 1
+//     12  u16     n: length of the transform, a power of two, 32 to 2048, not below the frame
+//     14  u16     bands, 1 to 128; 16 u16 coefficients = w, at most the bands, or 0: w = bands
+//     18  u16     least peak, 1 to 32768
+//     20  i32     floor, -2^16 to 2^16
+//     24  i32     multiplier; 28 i32 shift
+//     32  u32     window i16[frame]; 36 u32 sines i16[3 n / 4]; 40 u32 bands u16[bands][2] {first
+//                 bin, bins}; 44 u32 weights u16[all bins]; 48 u32 cosines i16[coefficients][bands],
+//                 0 if there are none: offsets in the file, inside the data section
+//     52  u32     scratch: offset in the arena, a multiple of 16; 56 u32 its bytes, at least
+//                 4 n + 8 + 4 bands; it does not overlap the input tensor
+//     60  u32     0
+//
+// The window has frame + (h - 1) * step samples; its peak is the largest |x|, at least the least peak. With
+// S = log2(n) + 1, u = max(14 - floor(log2(peak)), 0) and the samples x of a frame:
+//     y[i] = floor((x[i] * 2^u * window[i] + 2^(S - 1)) / 2^S), 0 from the frame's end to n
+//     Y = the transform of y, times 2: radix 2, decimation in time, of n / 2 complex numbers, then
+//         untangled; each product with {sine, cosine} is rounded to 2^-15, halves upwards
+//     p[k] = floor((re Y[k]^2 + im Y[k]^2) / 2^e), k = 0 to n / 2, e the least even number for which
+//         the frame's largest |re Y| and |im Y|, taken as bits, promise p below 2^32
+//     energy of a band = sum weights * p
+//     l = max(L(energy) + 2^10 * (e + 2 log2(n) - 2 u - 45) - 2 L(peak), floor), the floor where it is 0
+// so that l is the logarithm to base 2, in 2^-10, of a band's power, x being relative to the peak. L(x) = 2^10 log2(x): with x = 2^a (1 + f), f cut to 16
+// bits, it is a + f + f (1 - f) (27709 - 10433 f) / 2^16, exact as in front_end.c, within 2^-10 of
+// the logarithm. v = l, or with coefficients floor((sum cosines * l + 2^14) / 2^15).
+// input = M1(v, multiplier, shift) + zero point, clamped to [-128, 127].
+//
+// Axes, for motion: w = 1, c channels; the samples are i16[h][axes]
+//
+//     8   u16     axes, 1 to 64; 10 u16 0
+//     12  u32     channels u32[c][3], in the data section: axis + 65536 * kind, multiplier, shift
+//     16  u32[12] 0
+//
+// v of a channel: kind 0 the sample; 1 the sample less the mean of its axis over the window (the sum
+// divided by h, rounded to nearest, halves away from zero); 2 the sample less the one before, 0 for
+// the first. input = M1(v, multiplier, shift) + zero point, clamped to [-128, 127]; h is at most 32768.
 //
 // Strings: NUL-terminated UTF-8, one after the other; the section's last byte is NUL. At least
 // one byte: every name points in here.
@@ -369,12 +413,6 @@ static bool check_strings(decoder_t *d) {
     }
     m->strings = (const char *)p;
     m->strings_size = s->size;
-    const section_t *input = &d->section[INPUT];
-    microt_about(d, "input", -1);
-    if (input->size != 0 && input->size != 256) {
-        return microt_fail(d, "expected a table of 256 bytes, got #", (int32_t)input->size, 0);
-    }
-    m->pixel_table = input->size != 0 ? (const int8_t *)(m->file + input->offset) : NULL;
     return true;
 }
 
@@ -431,7 +469,7 @@ int microt_open(microt_model_t *model, const uint8_t *file, size_t size, char *e
     model->file = file;
     model->size = size <= UINT32_MAX ? (uint32_t)size : UINT32_MAX;
     const bool good = check_header(&d) && check_sections(&d) && check_strings(&d) && check_tensors(&d)
-        && microt_check_ops(&d) && microt_check_order(&d) && microt_check_exits(&d) && microt_check_plan(&d)
+        && microt_check_input(&d) && microt_check_ops(&d) && microt_check_order(&d) && microt_check_exits(&d) && microt_check_plan(&d)
         && microt_check_features(&d);
     return good ? 0 : -1;
 }

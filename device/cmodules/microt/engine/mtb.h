@@ -72,6 +72,7 @@ static inline uint32_t microt_elements(const microt_tensor_t *t) {
 }
 
 // Checks of a file's parts; each relies on those before it.
+bool microt_check_input(decoder_t *d); // mtb_input.c
 bool microt_check_ops(decoder_t *d); // mtb_ops.c
 bool microt_check_order(decoder_t *d); // mtb_plan.c
 bool microt_check_exits(decoder_t *d); // mtb_plan.c
