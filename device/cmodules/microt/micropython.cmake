@@ -18,9 +18,16 @@ file(GLOB MICROT_ENGINE_ASSEMBLY CONFIGURE_DEPENDS
     ${CMAKE_CURRENT_LIST_DIR}/engine/kernels/mve/*.S
 )
 
-# The engine has its own optimisation, whatever the port's is.
+# The engine has its own optimisation, whatever the port's is: small but where it pays not to be.
 set_source_files_properties(${MICROT_ENGINE_SOURCES} PROPERTIES
-    COMPILE_OPTIONS "-O3;-ffp-contract=off;-fno-math-errno"
+    COMPILE_OPTIONS "-Os;-ffp-contract=off;-fno-math-errno"
+)
+set(MICROT_FAST ${MICROT_ENGINE_SOURCES})
+list(FILTER MICROT_FAST INCLUDE REGEX
+    "engine/(dots|vector|kernels/dsp/pool|kernels/mve/.*|kernels/ref/(add|average_pool_2d|conv_2d|depthwise.*|fully_connected|max_pool_2d|mean))[.]c$"
+)
+set_source_files_properties(${MICROT_FAST} PROPERTIES
+    COMPILE_OPTIONS "-O2;-ffp-contract=off;-fno-math-errno"
 )
 
 target_sources(usermod_microt INTERFACE

@@ -12,11 +12,8 @@ ifeq ($(MICROT_REFERENCE),1)
 CFLAGS_USERMOD += -DMICROT_REFERENCE=1
 endif
 
-$(BUILD)/microt/engine/%.o: CFLAGS += -O3 -ffp-contract=off -fno-math-errno
-# These run once a file, or are bound by memory: small is better.
-MICROT_SMALL := mtb mtb_error mtb_features mtb_input mtb_ops mtb_plan targets run picture front_end \
-    $(addprefix kernels/ref/,concatenation lookup pad reshape softmax strided_copy)
-$(addprefix $(BUILD)/microt/engine/,$(addsuffix .o,$(MICROT_SMALL))): CFLAGS += -Os
-$(BUILD)/microt/engine/kernels/ref/arithmetic.o $(BUILD)/microt/engine/kernels/ref/max_pool_2d.o: CFLAGS += -O2
-# The inner loops are assembly; -O3 makes what is around them larger, not faster.
-$(BUILD)/microt/engine/kernels/dsp/%.o $(BUILD)/microt/engine/kernels/mve/%.o: CFLAGS += -O2
+# Small by default: most files run once a file, are bound by memory or have their inner loops in assembly.
+MICROT_FAST := dots vector kernels/dsp/pool $(patsubst $(MICROT_MOD_DIR)/engine/%.c,%,$(wildcard $(MICROT_MOD_DIR)/engine/kernels/mve/*.c)) \
+    $(addprefix kernels/ref/,add average_pool_2d conv_2d depthwise_conv_2d depthwise_in_place fully_connected max_pool_2d mean)
+$(BUILD)/microt/engine/%.o: CFLAGS += -Os -ffp-contract=off -fno-math-errno
+$(addprefix $(BUILD)/microt/engine/,$(addsuffix .o,$(MICROT_FAST))): CFLAGS += -O2

@@ -34,7 +34,7 @@ CORES = {
     "m7": ("-mcpu=cortex-m7 -mfpu=fpv5-sp-d16", "mps2-an500", 0x60000000),
     "m33": ("-mcpu=cortex-m33 -mfpu=fpv5-sp-d16", "mps2-an500", 0x60000000),
 }
-FLAGS = "-mthumb -mfloat-abi=hard -std=c99 -O2 -ffp-contract=off -fno-tree-loop-distribute-patterns"
+FLAGS = "-mthumb -mfloat-abi=hard -std=c99 -Os -ffp-contract=off -fno-tree-loop-distribute-patterns"
 WARNINGS = "-Wall -Wextra -Werror"
 
 

@@ -87,13 +87,13 @@ def test_a_layout_of_another_operator_is_refused(tmp_path):
 
 # Instructions per MAC that may not be passed; CMSIS-NN needs 2 to 4 times as many.
 LIMITS = {
-    "conv3x3s2_96x96_3-8+relu": 1.20,
+    "conv3x3s2_96x96_3-8+relu": 1.23,
     "pw_48x48_8-16+relu": 1.55,
     "pw_24x24_32-32+relu": 0.94,
     "pw_6x6_128-128+relu": 0.79,
     "pw_3x3_256-256+relu": 0.89,
     "dw3x3s1_24x24_32+relu": 1.82,
-    "dw3x3s2_24x24_32+relu": 2.70,
+    "dw3x3s2_24x24_32+relu": 2.72,
     "dw3x3s1_3x3_256+relu": 1.68,
     "dw5x5s1_12x12_120+relu": 1.15,
     "dw7x7s2_12x12_144+relu": 1.14,

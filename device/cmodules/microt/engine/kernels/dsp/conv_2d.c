@@ -13,10 +13,8 @@
 typedef void expand_t(const int8_t *in, int32_t *tiles, int32_t depth, int32_t count);
 expand_t microt_dsp_expand4, microt_dsp_expand4_doubled, microt_dsp_expand3_doubled;
 
-typedef void narrow_t(const int32_t *tiles, const int8_t *weights, const int32_t *records,
-                      int8_t *out, int32_t pitch, const int32_t *end, int32_t pairs);
-narrow_t microt_dsp_narrow_4, microt_dsp_narrow_8, microt_dsp_narrow_12, microt_dsp_narrow_14,
-         microt_dsp_narrow_16;
+void microt_dsp_narrow(const int32_t *tiles, const int8_t *weights, const int32_t *records, int8_t *out,
+    int32_t pitch, const int32_t *end, int32_t pairs, int32_t depth);
 
 void microt_dsp_wide(const int8_t *weights, const int32_t *tiles, const int32_t *records,
     int8_t *out, int32_t pitch, const int32_t *end, int32_t pairs, int32_t *buffer, int32_t steps);
@@ -44,28 +42,25 @@ typedef struct _layer_t {
 
 // ---- NARROW and FIRST ---------------------------------------------------------------------------
 
-static void narrow(const layer_t *l, narrow_t *kernel, int32_t first, int32_t tiles) {
+static void narrow(const layer_t *l, int32_t first, int32_t tiles) {
     const int32_t channels = l->op->out.c;
     int8_t *out = l->out + first * channels;
     const int32_t *end = l->tiles + tiles * 2 * l->depth;
-    kernel(l->tiles, l->op->weights, l->records, out, channels, end, channels / 2);
+    microt_dsp_narrow(l->tiles, l->op->weights, l->records, out, channels, end, channels / 2, l->depth);
     if (channels & 1) {
-        kernel(l->tiles, l->op->weights + (channels - 2) * l->depth,
-            l->records + channels / 2 * 8, out + channels - 2, channels, end, 1);
+        microt_dsp_narrow(l->tiles, l->op->weights + (channels - 2) * l->depth, l->records + channels / 2 * 8,
+            out + channels - 2, channels, end, 1, l->depth);
     }
 }
 
 static void narrow_layer(const layer_t *l) {
-    narrow_t *kernel = l->depth == 8 ? microt_dsp_narrow_4
-        : l->depth == 16 ? microt_dsp_narrow_8
-        : l->depth == 24 ? microt_dsp_narrow_12 : microt_dsp_narrow_16;
     for (int32_t p = 0; p < l->pixels;) {
         if (l->pixels - p < 4) {
             p = l->pixels - 4; // overlaps the tile before
         }
         const int32_t tiles = microt_min((l->pixels - p) / 4, BLOCK_TILES);
         microt_dsp_expand4(l->in + p * l->depth, l->tiles, l->depth, tiles);
-        narrow(l, kernel, p, tiles);
+        narrow(l, p, tiles);
         p += 4 * tiles;
     }
 }
@@ -124,7 +119,7 @@ static void first_layer(const layer_t *l) {
         }
         const int32_t tiles = microt_min((l->pixels - p) / 4, BLOCK_TILES);
         first_expand(l, p, 4 * tiles);
-        narrow(l, microt_dsp_narrow_14, p, tiles);
+        narrow(l, p, tiles);
         p += 4 * tiles;
     }
 }

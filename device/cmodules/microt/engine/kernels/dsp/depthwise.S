@@ -17,11 +17,12 @@
 //                  padding is odd: then the plane starts one column further left
 // The odd last tap of a row is the top half of a pair that is there anyway (SMLABT).
 //
-// Each plane kernel takes one microt_dsp_plane_t (dsp.h):
+// A plane kernel does one channel; microt_dsp_plane calls it for each channel of a microt_dsp_plane_t
+// (depthwise_conv_2d.c):
 //   0 weights, 4 records, 8 out, 12 pitch of an output pixel, 16 plane, 20 rows (pairs of rows
-//   for 3x3), 24 steps in a row, 28 pitch of an output row, 32 bytes from the end of the outputs
-//   of a row (3x3: pair of rows) to the next, 36 channels; it counts the channels down and moves
-//   weights, records, out and plane on.
+//   for 3x3), 24 bytes of the plane that a row of steps moves on, 28 pitch of an output row, 32 bytes
+//   from the end of the outputs of a row (3x3: pair of rows) to the next, 36 channels, 40 bytes of
+//   weights of a channel; it counts the channels down and moves weights, records, out and plane on.
 
 #include "assembly.h"
 
@@ -211,26 +212,49 @@
     pop     {r4-r11, pc}
     FUNCTION_END microt_dsp_gather_odd
 
-// ---- frame of the plane kernels ----------------------------------------------------------------
-// s0-s3 record, s4 out cursor or pitch, s11 the microt_dsp_plane_t, s12 skip to the next row.
-    .macro NEXT_CHANNEL bytes label
+// ---- channel by channel ------------------------------------------------------------------------
+// r0 the microt_dsp_plane_t, r1 kernel. Kernels are entered with r0 weights, r2 out, r4 plane; s0-s3
+// record, s4 out, s5 pitch, s6 row pitch, s7 bytes of a row, s8 rows, s9 weights, s12 bytes to the next
+// row; s11 and s13 are kept, s10 and s14 free. They end with KERNEL_END.
+    FUNCTION microt_dsp_plane
+    push    {r4-r11, lr}
+    vmov    s11, r0
+    vmov    s13, r1
+1:
+    vmov    r6, s11
+    ldm     r6, {r0-r5}
+    ldrd    r7, r8, [r6, #24]
+    ldr     r9, [r6, #32]
+    vldmia  r1, {s0-s3}
+    vmov    s4, s5, r2, r3
+    vmov    s6, s7, r8, r7
+    vmov    s8, s9, r5, r0
+    vmov    s12, r9
+    vmov    r9, s13
+    bx      r9
+microt_dsp_next_channel:
     vmov    r6, s11
     ldm     r6, {r0-r4}
-    add     r0, r0, #\bytes
-    add     r1, r1, #16
-    add     r2, r2, #1
-    add     r4, r4, #CHANNEL
+    ldrd    r5, r7, [r6, #36]
+    add     r0, r0, r7
+    adds    r1, #16
+    adds    r2, #1
+    adds    r4, #CHANNEL
     stm     r6, {r0-r4}
-    ldr     r0, [r6, #36]
-    subs    r0, r0, #1
-    str     r0, [r6, #36]
-    bne.w   \label
+    subs    r5, #1
+    str     r5, [r6, #36]
+    bne     1b
+    pop     {r4-r11, pc}
+    FUNCTION_END microt_dsp_plane
+
+    .macro KERNEL_END name
+    b.w     microt_dsp_next_channel
+    FUNCTION_END \name
     .endm
 
 // ---- 3x3: 2 x 2 outputs a step -----------------------------------------------------------------
 // r0-r5 weights, r6 r7 sums of the upper row, r8 r9 of the lower, r10 r11 inputs, r12 plane, lr out.
-// FPU: s4 pitch, s5 row pitch, s6 start of the row, s7 bytes of a row, s8 pairs of rows left,
-// s9 r5 (r5 is free while requantising), s10 end of the row.
+// s9 r5 (r5 is free while requantising), s10 end of the row, s14 its start.
 // Stride 1: 4 outputs from 4 rows in 28 instructions, stride 2: from 5 rows in 34.
     .macro UPPER1 wa wb i0 i1 columns
     smlad   r6, r10, \wa, \i0
@@ -253,17 +277,9 @@
     .endif
     .endm
 
-    .macro HEAD3 bytes up           // bytes of the plane per step; r12 points up rows down
-    ldm     r6, {r0-r5}
-    ldrd    r7, r8, [r6, #24]
-    ldr     r9, [r6, #32]
-    vldmia  r1, {s0-s3}
+    .macro HEAD3 up                 // r12 points up rows down
     mov     lr, r2
-    vmov    s4, s5, r3, r8
     add     r12, r4, #\up*ROW
-    lsl     r7, r7, #\bytes
-    vmov    s7, s8, r7, r5
-    vmov    s12, r9
     ldm     r0, {r0-r5}
     vmov    s9, r5
     .endm
@@ -298,7 +314,7 @@
     ssat    r7, #8, r7
     ssat    r9, #8, r9
     .endif
-    vmov    r10, r11, s4, s5
+    vmov    r10, r11, s5, s6
     .if \columns == 2
     add     r11, r11, lr
     strb    r6, [lr]
@@ -316,7 +332,7 @@
     .endm
 
     .macro NEXT_ROWS3 down label
-    vmov    r12, r10, s6, s7
+    vmov    r12, s14
     vmov    r11, s12
     add     lr, lr, r11
     add     r12, r12, #\down*ROW
@@ -328,14 +344,10 @@
 
     .macro PLANE_3X3_S1 name relu columns
     FUNCTION \name
-    push    {r4-r11, lr}
-    vmov    s11, r0
-    mov     r6, r0
-3:
-    HEAD3   2, 1
+    HEAD3   1
 1:
     vmov    r11, s7
-    vmov    s6, r12
+    vmov    s14, r12
     add     r11, r11, r12
     vmov    s10, r11
 2:
@@ -354,9 +366,7 @@
     FINISH3 \relu, \columns
     bne     2b
     NEXT_ROWS3 2, 1b
-    NEXT_CHANNEL 24, 3b
-    pop     {r4-r11, pc}
-    FUNCTION_END \name
+    KERNEL_END \name
     .endm
 
     PLANE_3X3_S1 microt_dsp_plane_3x3_s1, 0, 2
@@ -388,14 +398,10 @@
 
     .macro PLANE_3X3_S2 name relu columns
     FUNCTION \name
-    push    {r4-r11, lr}
-    vmov    s11, r0
-    mov     r6, r0
-3:
-    HEAD3   3, 0
+    HEAD3   0
 1:
     vmov    r11, s7
-    vmov    s6, r12
+    vmov    s14, r12
     add     r11, r11, r12
     vmov    s10, r11
 2:
@@ -427,9 +433,7 @@
     FINISH3 \relu, \columns
     bne     2b
     NEXT_ROWS3 4, 1b
-    NEXT_CHANNEL 24, 3b
-    pop     {r4-r11, pc}
-    FUNCTION_END \name
+    KERNEL_END \name
     .endm
 
     PLANE_3X3_S2 microt_dsp_plane_3x3_s2, 0, 2
@@ -439,24 +443,9 @@
 // ---- 5x5 and 7x7: n outputs of a row a step ------------------------------------------------------
 // The rows of weights are unrolled for the widest steps and a loop for the others.
 // r0-r5 weights of a row, r4-r9 sums (fewer where the weights need registers), r10 r11 inputs,
-// r12 weights, lr plane. FPU: s4 out, s5 pitch, s6 rows left, s7 steps, s8 weights, s9 start of
-// the row, s10 its end.
-    .macro HEAD_N bytes             // bytes of the plane per step
-    ldm     r6, {r0-r5}
-    ldrd    r7, r8, [r6, #24]
-    ldr     r9, [r6, #32]
-    vldmia  r1, {s0-s3}
-    vmov    s4, s5, r2, r3
-    mov     r8, #\bytes
-    mul     r7, r7, r8
-    vmov    s6, s7, r5, r7
-    vmov    s8, r0
-    vmov    s12, r9
-    mov     lr, r4
-    .endm
-
+// r12 weights, lr plane. s10 end of the row, s14 its start.
     .macro ROW_START
-    vmov    s9, lr
+    vmov    s14, lr
     vmov    r5, s7
     add     r5, r5, lr
     vmov    s10, r5
@@ -496,11 +485,11 @@
     vmov    r6, s12
     add     r10, r10, r6
     vmov    s4, r10
-    vmov    lr, s9
+    vmov    lr, s14
     add     lr, lr, #\down*ROW
-    vmov    r4, s6
+    vmov    r4, s8
     subs    r4, r4, #1
-    vmov    s6, r4
+    vmov    s8, r4
     bne.w   \label
     .endm
 
@@ -543,16 +532,11 @@
     .endm
 
     FUNCTION microt_dsp_plane_5x5_s1_6
-    push    {r4-r11, lr}
-    vmov    s11, r0
-    mov     r6, r0
-3:
-    HEAD_N  12
-    add     lr, lr, #ROW
+    add     lr, r4, #ROW
 1:
     ROW_START
 2:
-    vmov    r12, s8
+    vmov    r12, s9
     ROW5    -ROW, 1
     ROW5    0, 0
     ROW5    ROW, 0
@@ -570,8 +554,7 @@
     PUT2    r8, r9
     NEXT_STEP 12, 2b
     NEXT_ROW_N 1, 1b
-    NEXT_CHANNEL 80, 3b
-    pop     {r4-r11, pc}
+    b.w     microt_dsp_next_channel
 5:
     OUT2    r4, r5
     OUT2    r6, r7
@@ -582,15 +565,11 @@
 // 5x5 stride 1, 2 outputs (10 MACs in 8 instructions) or 1; for what 6 outputs do not cover.
     .macro PLANE_5X5_S1 name n
     FUNCTION \name
-    push    {r4-r11, lr}
-    vmov    s11, r0
-    mov     r6, r0
-3:
-    HEAD_N  2*\n
+    mov     lr, r4
 1:
     ROW_START
 2:
-    vmov    r12, s8
+    vmov    r12, s9
     vmov    r4, s0
     mov     r5, r4
     add     r8, r12, #80            // end of the weights
@@ -624,9 +603,7 @@
     .endif
     NEXT_STEP 2*\n-5*ROW, 2b
     NEXT_ROW_N 1, 1b
-    NEXT_CHANNEL 80, 3b
-    pop     {r4-r11, pc}
-    FUNCTION_END \name
+    KERNEL_END \name
     .endm
 
     PLANE_5X5_S1 microt_dsp_plane_5x5_s1_2, 2
@@ -635,15 +612,11 @@
 // 7x7 stride 1, n = 4, 2 or 1 outputs: 28 MACs of a row in 20 instructions, 14 in 11.
     .macro PLANE_7X7_S1 name n
     FUNCTION \name
-    push    {r4-r11, lr}
-    vmov    s11, r0
-    mov     r6, r0
-3:
-    HEAD_N  2*\n
+    mov     lr, r4
 1:
     ROW_START
 2:
-    vmov    r12, s8
+    vmov    r12, s9
     vmov    r6, s0
     mov     r7, r6
     .if \n == 4
@@ -713,8 +686,7 @@
     .endif
     NEXT_STEP 2*\n-7*ROW, 2b
     NEXT_ROW_N 1, 1b
-    NEXT_CHANNEL 168, 3b
-    pop     {r4-r11, pc}
+    b.w     microt_dsp_next_channel
     .if \n == 4
 5:
     OUT2    r6, r7
@@ -728,7 +700,7 @@
     PLANE_7X7_S1 microt_dsp_plane_7x7_s1_2, 2
     PLANE_7X7_S1 microt_dsp_plane_7x7_s1_1, 1
 
-// Stride 2, 5x5 and 7x7, n = 6, 3 or 2 outputs: word j of a row feeds output j with pair 0,
+// Stride 2, 5x5 and 7x7, n = 6 or 3 outputs: word j of a row feeds output j with pair 0,
 // j-1 with pair 1 and so on.
     .macro FEED x pair out n
     .if (\out >= 0) && (\out < \n)
@@ -749,15 +721,11 @@
 
     .macro PLANE_S2 name k n
     FUNCTION \name
-    push    {r4-r11, lr}
-    vmov    s11, r0
-    mov     r6, r0
-3:
-    HEAD_N  4*\n
+    mov     lr, r4
 1:
     ROW_START
 2:
-    vmov    r12, s8
+    vmov    r12, s9
     vmov    r4, s0
     mov     r5, r4
     .if \n >= 3
@@ -829,8 +797,7 @@
     .endif
     NEXT_STEP 4*\n-\k*ROW, 2b
     NEXT_ROW_N 2, 1b
-    NEXT_CHANNEL 2*\k*(\k+1), 3b
-    pop     {r4-r11, pc}
+    b.w     microt_dsp_next_channel
     .if \n == 6
 5:
     OUT2    r4, r5
@@ -843,9 +810,7 @@
 
     PLANE_S2 microt_dsp_plane_5x5_s2_6, 5, 6
     PLANE_S2 microt_dsp_plane_5x5_s2_3, 5, 3
-    PLANE_S2 microt_dsp_plane_5x5_s2_2, 5, 2
     PLANE_S2 microt_dsp_plane_7x7_s2_6, 7, 6
     PLANE_S2 microt_dsp_plane_7x7_s2_3, 7, 3
-    PLANE_S2 microt_dsp_plane_7x7_s2_2, 7, 2
 
 #endif

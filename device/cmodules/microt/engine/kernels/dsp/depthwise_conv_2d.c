@@ -23,19 +23,23 @@ typedef struct _microt_dsp_plane_t {
     int32_t pitch; // bytes between output pixels
     const int8_t *plane;
     int32_t rows; // 3x3: pairs of rows
-    int32_t steps; // in a row
+    int32_t row; // bytes of the plane that the steps of a row move on
     int32_t row_pitch; // bytes between output rows
     int32_t skip; // bytes from the end of a row (3x3: pair of rows) to the start of the next
     int32_t channels;
+    int32_t weights_bytes; // of a channel
 } microt_dsp_plane_t;
 
-typedef void plane_t(microt_dsp_plane_t *plane);
+// For microt_dsp_plane, not to be called from C.
+typedef void plane_t(void);
 plane_t microt_dsp_plane_3x3_s1, microt_dsp_plane_3x3_s1_relu, microt_dsp_plane_3x3_s1_1,
         microt_dsp_plane_3x3_s2, microt_dsp_plane_3x3_s2_relu, microt_dsp_plane_3x3_s2_1,
         microt_dsp_plane_5x5_s1_6, microt_dsp_plane_5x5_s1_2, microt_dsp_plane_5x5_s1_1,
-        microt_dsp_plane_5x5_s2_6, microt_dsp_plane_5x5_s2_3, microt_dsp_plane_5x5_s2_2,
+        microt_dsp_plane_5x5_s2_6, microt_dsp_plane_5x5_s2_3,
         microt_dsp_plane_7x7_s1_4, microt_dsp_plane_7x7_s1_2, microt_dsp_plane_7x7_s1_1,
-        microt_dsp_plane_7x7_s2_6, microt_dsp_plane_7x7_s2_3, microt_dsp_plane_7x7_s2_2;
+        microt_dsp_plane_7x7_s2_6, microt_dsp_plane_7x7_s2_3;
+
+void microt_dsp_plane(microt_dsp_plane_t *plane, plane_t *kernel);
 
 void microt_dsp_gather_even(const int8_t *in, int8_t *strip, int32_t channels, int32_t rows,
     int32_t columns, int32_t skip);
@@ -59,13 +63,12 @@ typedef struct _kernel_t {
     int32_t outputs;
 } kernel_t;
 
-static const kernel_t kernels_5x5[2][3] = {
-    {{microt_dsp_plane_5x5_s1_6, 6}, {microt_dsp_plane_5x5_s1_2, 2}, {microt_dsp_plane_5x5_s1_1, 1}},
-    {{microt_dsp_plane_5x5_s2_6, 6}, {microt_dsp_plane_5x5_s2_3, 3}, {microt_dsp_plane_5x5_s2_2, 2}},
-};
-static const kernel_t kernels_7x7[2][3] = {
-    {{microt_dsp_plane_7x7_s1_4, 4}, {microt_dsp_plane_7x7_s1_2, 2}, {microt_dsp_plane_7x7_s1_1, 1}},
-    {{microt_dsp_plane_7x7_s2_6, 6}, {microt_dsp_plane_7x7_s2_3, 3}, {microt_dsp_plane_7x7_s2_2, 2}},
+// For 5x5 and 7x7, stride 1 and 2.
+static const kernel_t kernels[2][2][3] = {
+    {{{microt_dsp_plane_5x5_s1_6, 6}, {microt_dsp_plane_5x5_s1_2, 2}, {microt_dsp_plane_5x5_s1_1, 1}},
+     {{microt_dsp_plane_5x5_s2_6, 6}, {microt_dsp_plane_5x5_s2_3, 3}}},
+    {{{microt_dsp_plane_7x7_s1_4, 4}, {microt_dsp_plane_7x7_s1_2, 2}, {microt_dsp_plane_7x7_s1_1, 1}},
+     {{microt_dsp_plane_7x7_s2_6, 6}, {microt_dsp_plane_7x7_s2_3, 3}}},
 };
 
 // Words of weights of a channel.
@@ -87,26 +90,32 @@ typedef struct _block_t {
     int32_t single; // columns from here on are done one by one
 } block_t;
 
-// Outputs from (y, x) on: rows (3x3: pairs of rows) of steps, the pitch of the rows in skip.
-static void add_call(block_t *b, plane_t *kernel, int32_t y, int32_t x, int32_t rows, int32_t steps,
+// Outputs from (y, x) on: rows (3x3: pairs of rows) of steps, which move on by columns of the plane; the
+// pitch of the rows in skip.
+static void add_call(block_t *b, plane_t *kernel, int32_t y, int32_t x, int32_t rows, int32_t columns,
     int32_t skip) {
     microt_dsp_plane_t *p = &b->call[b->calls];
     *p = b->at;
     p->out += y * p->row_pitch + x * p->pitch;
     p->plane += (y * PLANE_ROW + 2 * x) * b->stride;
     p->rows = rows;
-    p->steps = steps;
+    p->row = 2 * columns;
     p->skip = skip;
     b->run[b->calls++] = kernel;
 }
 
 // Pairs of rows; an odd number ends with a pair that overlaps the one before.
-static void add_pairs(block_t *b, plane_t *kernel, int32_t x, int32_t steps, int32_t outputs) {
-    const int32_t skip = 2 * b->at.row_pitch - steps * outputs * b->at.pitch;
-    add_call(b, kernel, 0, x, b->rows / 2, steps, skip);
+static void add_pairs(block_t *b, plane_t *kernel, int32_t x, int32_t outputs) {
+    const int32_t skip = 2 * b->at.row_pitch - outputs * b->at.pitch, columns = (outputs + 1) / 2 * 2 * b->stride;
+    add_call(b, kernel, 0, x, b->rows / 2, columns, skip);
     if (b->rows & 1) {
-        add_call(b, kernel, b->rows - 2, x, 1, steps, skip);
+        add_call(b, kernel, b->rows - 2, x, 1, columns, skip);
     }
+}
+
+static void add_columns(block_t *b, plane_t *kernel, int32_t x, int32_t outputs) {
+    add_call(b, kernel, 0, x, b->rows, outputs * b->stride, b->at.row_pitch - outputs * b->at.pitch);
+    b->single = x + outputs;
 }
 
 static void add_calls(block_t *b) {
@@ -121,27 +130,24 @@ static void add_calls(block_t *b) {
             add_pairs(b, b->stride == 1
                 ? (relu ? microt_dsp_plane_3x3_s1_relu : microt_dsp_plane_3x3_s1)
                 : (relu ? microt_dsp_plane_3x3_s2_relu : microt_dsp_plane_3x3_s2),
-                0, b->columns / 2, 2);
+                0, b->columns & ~1);
         }
         if (b->columns & 1) {
-            add_pairs(b, b->stride == 1 ? microt_dsp_plane_3x3_s1_1 : microt_dsp_plane_3x3_s2_1,
-                b->columns - 1, 1, 1);
+            add_pairs(b, b->stride == 1 ? microt_dsp_plane_3x3_s1_1 : microt_dsp_plane_3x3_s2_1, b->columns - 1, 1);
         }
         b->single = b->columns;
         return;
     }
-    const kernel_t *kernel = (b->kernel == 5 ? kernels_5x5 : kernels_7x7)[b->stride - 1];
-    for (int32_t i = 0; i < 3; i++, kernel++) {
-        const int32_t left = b->columns - b->single;
-        int32_t steps = left / kernel->outputs;
-        if (b->stride == 2 && i < 2 && steps > 0 && left % kernel->outputs == 1) {
-            steps--; // 7 = 3 + 2 + 2, 4 = 2 + 2: no single column
+    const kernel_t *kernel = kernels[b->kernel == 7][b->stride - 1];
+    for (int32_t i = 0; i < 4 - b->stride; i++, kernel++) {
+        const int32_t left = (b->columns - b->single) % kernel->outputs;
+        const int32_t outputs = b->columns - b->single - left;
+        if (outputs > 0) {
+            add_columns(b, kernel->run, b->single, outputs);
         }
-        if (steps > 0) {
-            const int32_t outputs = steps * kernel->outputs;
-            add_call(b, kernel->run, 0, b->single, b->rows, steps,
-                b->at.row_pitch - outputs * b->at.pitch);
-            b->single += outputs;
+        // Stride 2 may start anywhere: a last step that overlaps the one before, unless a narrower one does.
+        if (b->stride == 2 && b->columns >= kernel->outputs && left > (i == 0 ? 3 : 0)) {
+            add_columns(b, kernel->run, b->columns - kernel->outputs, kernel->outputs);
         }
     }
 }
@@ -196,7 +202,7 @@ static void run_block(block_t *b, const int8_t *from, int8_t *place, int32_t row
         }
         from += 4;
         for (int32_t i = 0; i < b->calls; i++) { // a call leaves its plane at the next 4 channels
-            b->run[i](&b->call[i]);
+            microt_dsp_plane(&b->call[i], b->run[i]);
             b->call[i].plane -= PLANE_ROW;
             b->call[i].channels = 4;
         }
@@ -248,6 +254,7 @@ static void planes_layer(const microt_op_t *op, const int8_t *in, int8_t *out, i
                     .plane = strip,
                     .row_pitch = op->out.w * channels,
                     .channels = 4,
+                    .weights_bytes = 4 * plane_words(kernel, stride),
                 },
             };
             add_calls(&b);

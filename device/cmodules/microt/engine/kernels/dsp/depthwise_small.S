@@ -6,7 +6,7 @@
 //   small_3x3      3x3 kernel on a 3x3 plane, padding 1 on each side: 135 instructions a channel
 //   small_5x5      5x5 kernel on a 3x3 plane, padding 2 on each side: 169
 //   small_3x3_s2   3x3 kernel, stride 2, 6x6 -> 3x3, padding 1 at the bottom and right (as
-//                  TensorFlow's SAME has it): 208; small_3x3_s2_lead: at the top and left
+//                  TensorFlow's SAME has it): 216; small_3x3_s2_lead: at the top and left
 //
 // r0 input, r1 records, r2 output, r3 channels; stack: two halfwords of zero point, input + channels.
 // The zero point is taken from the inputs, as padding taps add nothing here.
@@ -215,6 +215,8 @@
 1:
     vmov    r0, r11, s2, s3
     vmov    s0, r11
+    movs    r5, #2
+    vmov    s4, r5
     LOAD_ROW6
     ldr     r10, [lr, #24]
     .if \lead
@@ -222,7 +224,9 @@
     LOAD_ROW6
     ROW_LEAD 2, r8, r9, r10
     FINISH_ROW6
-    .rept   2
+    .endif
+2:                                  // two rows of outputs with three rows of inputs
+    .if \lead
     ldr     r10, [lr, #24]
     ROW_LEAD 0, r10, r10, r10
     LOAD_ROW6
@@ -230,9 +234,7 @@
     LOAD_ROW6
     ROW_LEAD 2, r8, r9, r10
     FINISH_ROW6
-    .endr
     .else
-    .rept   2
     ROW_TRAIL 0, r10, r10, r10
     LOAD_ROW6
     ROW_TRAIL 1, r8, r9, r10
@@ -240,7 +242,12 @@
     ROW_TRAIL 2, r8, r9, r10
     FINISH_ROW6
     ldr     r10, [lr, #24]
-    .endr
+    .endif
+    vmov    r11, s4
+    subs    r11, r11, #1
+    vmov    s4, r11
+    bne     2b
+    .if \lead == 0
     ROW_TRAIL 0, r10, r10, r10
     LOAD_ROW6
     ROW_TRAIL 1, r8, r9, r10

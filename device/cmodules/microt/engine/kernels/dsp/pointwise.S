@@ -12,7 +12,7 @@
 // The first multiply-accumulate of each output takes the bias register as its addend, the last of
 // them overwrites it, so no copies of the bias are made.
 //
-//   narrow_N  N pairs (depth 2N). Weights i8[cout][depth] of two channels are expanded, doubled
+//   narrow    depth 8 to 32. Weights i8[cout][depth] of two channels are expanded, doubled
 //             and held in FPU registers over a block of tiles:
 //             16 MACs = LDM, 2 VMOV, 8 SMLAD: 11 instructions, 15 cycles (M4).
 //   wide      any depth that is a multiple of 8; the expanded weights of two channels stay in a
@@ -105,41 +105,32 @@
     pop     {r4-r9, pc}
     FUNCTION_END microt_dsp_expand3_doubled
 
-// ---- narrow_N ----------------------------------------------------------------------------------
+// ---- narrow ------------------------------------------------------------------------------------
 // r0 block of expanded tiles, r1 weights, r2 records, r3 out;
-// stack: pitch of an output pixel, end of the block, pairs of channels.
+// stack: pitch of an output pixel, end of the block, pairs of channels, depth (8 to 32, a multiple of 4).
 //
 // Registers in the loop: r0-r3 inputs of 4 pixels, r4-r7 sums of A, r8-r11 of B, r12 tile, lr weight.
-// FPU: s0..s(N-1) weights of A, sN..s(2N-1) of B, then as far as they go the record and pointers.
-    .macro NARROW_FIRST a b         // r7 and r11 hold the biases
+// FPU: s0 the first pair of weights of A, then the others so that the last is s15; s16 to s31 of B.
+// With fewer than 16 pairs the unrolled loads and steps are entered further down.
+//
+// Frame: 0 biasA biasB, 8 mA roundA eA, 20 mB roundB eB, 32 out of the tile, 36 pitch, 40 end, 44 block,
+// 48 weights, 52 records, 56 out, 60 pairs of channels, 64 entry into the steps, 68 and 72 into the
+// loads of A and B.
+    .macro NARROW_STEP a b a4 a5 a6 a7 a8 a9 a10 a11 // 44 bytes
     ldm     r12!, {r0-r3}
     vmov    lr, s\a
-    smlad   r4, r0, lr, r7
-    smlad   r5, r1, lr, r7
-    smlad   r6, r2, lr, r7
-    smlad   r7, r3, lr, r7
+    smlad   r4, r0, lr, \a4
+    smlad   r5, r1, lr, \a5
+    smlad   r6, r2, lr, \a6
+    smlad   r7, r3, lr, \a7
     vmov    lr, s\b
-    smlad   r8, r0, lr, r11
-    smlad   r9, r1, lr, r11
-    smlad   r10, r2, lr, r11
-    smlad   r11, r3, lr, r11
+    smlad   r8, r0, lr, \a8
+    smlad   r9, r1, lr, \a9
+    smlad   r10, r2, lr, \a10
+    smlad   r11, r3, lr, \a11
     .endm
 
-    .macro NARROW_STEP a b
-    ldm     r12!, {r0-r3}
-    vmov    lr, s\a
-    smlad   r4, r0, lr, r4
-    smlad   r5, r1, lr, r5
-    smlad   r6, r2, lr, r6
-    smlad   r7, r3, lr, r7
-    vmov    lr, s\b
-    smlad   r8, r0, lr, r8
-    smlad   r9, r1, lr, r9
-    smlad   r10, r2, lr, r10
-    smlad   r11, r3, lr, r11
-    .endm
-
-    .macro NARROW_WEIGHTS a b       // 4 weights -> 2 doubled pairs
+    .macro NARROW_LOAD a b          // 4 weights -> 2 doubled pairs, 24 bytes
     ldr     r4, [r1], #4
     sxtb16  r5, r4
     sxtb16  r4, r4, ror #8
@@ -148,138 +139,89 @@
     vmov    s\a, s\b, r5, r4
     .endm
 
-    .macro LOAD_S a b
-    vldmia  r2!, {s\a-s\b}
-    .endm
-    .macro GET2 x y a b
-    vmov    \x, \y, s\a, s\b
-    .endm
-    .macro GET x a
-    vmov    \x, s\a
-    .endm
-    .macro PUT a x
-    vmov    s\a, \x
+    .macro NARROW_CHANNEL first entry
+    ldr     r4, [r1]
+    sxtb16  r4, r4
+    sadd16  r4, r4, r4
+    vmov    s\first, r4
+    ldr     pc, [sp, #\entry]
+    .balign 4
     .endm
 
-    .macro SCALE_B n                // m, round, e of channel B
-    .if \n <= 8
-    GET2    r0, r1, %(2*\n+5), %(2*\n+6)
-    GET     r2, %(2*\n+7)
-    .elseif \n == 12
-    vmov    r0, r1, s27, s28
-    vmov    r2, s29
-    .else
-    ldrd    r0, r1, [sp, #44]
-    .if \n == 14
-    vmov    r2, s29
-    .else
-    ldr     r2, [sp, #56]
-    .endif
-    .endif
-    .endm
-
-// Frame: 0 biasA, 4 biasB, 8 pitch, 12 end, 16 block, 20 weights, 24 records, 28 out, 32 pairs of
-// channels, 36 mA, 40 roundA, 44 mB, 48 roundB, 52 eA, 56 eB, 60 out of the tile. N <= 8 keeps all
-// of it in s registers, 12 and 14 most, 16 none.
-    .macro NARROW name n
-    FUNCTION \name
+    FUNCTION microt_dsp_narrow
     push    {r4-r11, lr}
     vpush   {s16-s31}
-    sub     sp, sp, #64
-    strd    r0, r1, [sp, #16]
-    strd    r2, r3, [sp, #24]
-    ldrd    r4, r5, [sp, #164]
-    ldr     r6, [sp, #172]
-    strd    r4, r5, [sp, #8]
-    str     r6, [sp, #32]
+    sub     sp, sp, #76
+    add     r4, sp, #44
+    stm     r4, {r0-r3}
+    ldrd    r4, r5, [sp, #176]
+    ldrd    r6, r7, [sp, #184]
+    strd    r4, r5, [sp, #36]
+    str     r6, [sp, #60]
+    rsb     r7, r7, #32
+    lsrs    r7, r7, #2              // loads to skip, twice as many steps
+    movs    r6, #24
+    adr     r4, 6f
+    mla     r5, r7, r6, r4
+    adr     r4, 7f
+    mla     r6, r7, r6, r4
+    movs    r4, #2*44
+    mul     r7, r7, r4
+    adr     r4, 5f
+    add     r4, r4, r7
+    orr     r4, r4, #1
+    orr     r5, r5, #1
+    orr     r6, r6, #1
+    strd    r4, r5, [sp, #64]
+    str     r6, [sp, #72]
 1:                                  // two output channels
-    ldrd    r1, r2, [sp, #20]
+    ldr     r1, [sp, #48]
+    NARROW_CHANNEL 0, 68
+6:
     .set    j, 0
-    .rept   \n
-    NARROW_WEIGHTS %j, %(j+1)
+    .rept   8
+    NARROW_LOAD %j, %(j+1)
     .set    j, j+2
     .endr
-    .if \n <= 8
-    LOAD_S  %(2*\n), %(2*\n+7)
-    ldr     r4, [sp, #28]
-    ldrd    r5, r6, [sp, #8]
-    PUT     %(2*\n+8), r4
-    PUT     %(2*\n+9), r5
-    PUT     %(2*\n+10), r6
-    .else
+    NARROW_CHANNEL 16, 72
+7:
+    .rept   8
+    NARROW_LOAD %j, %(j+1)
+    .set    j, j+2
+    .endr
+    ldrd    r2, r3, [sp, #52]
     ldm     r2!, {r4-r11}
-    strd    r4, r5, [sp]
-    .if \n == 12
-    vmov    s24, s25, r6, r7
-    vmov    s26, s27, r8, r9
-    vmov    s28, s29, r10, r11
-    ldr     r4, [sp, #28]
-    vmov    s30, r4
-    .else
-    strd    r6, r7, [sp, #36]
-    strd    r9, r10, [sp, #44]
-    ldr     r4, [sp, #28]
-    .if \n == 14
-    vmov    s28, s29, r8, r11
-    vmov    s30, r4
-    .else
-    strd    r8, r11, [sp, #52]
-    str     r4, [sp, #60]
-    .endif
-    .endif
-    .endif
-    strd    r1, r2, [sp, #20]
-    add     r4, r4, #2
-    str     r4, [sp, #28]
-    ldr     r12, [sp, #16]
+    mov     r12, r3
+    stm     sp, {r4-r12}
+    adds    r3, #2
+    strd    r1, r2, [sp, #48]
+    str     r3, [sp, #56]
+    ldr     r12, [sp, #44]
 2:                                  // a tile
-    .if \n <= 8
-    GET2    r7, r11, %(2*\n), %(2*\n+1)
-    .else
     ldrd    r7, r11, [sp]
-    .endif
-    NARROW_FIRST %0, %(\n)
+    NARROW_STEP 0, 16, r7, r7, r7, r7, r11, r11, r11, r11
+    ldr     pc, [sp, #64]
+    .balign 4
+5:
     .set    j, 1
-    .rept   \n-1
-    NARROW_STEP %j, %(j+\n)
+    .rept   15
+    NARROW_STEP %j, %(j+16), r4, r5, r6, r7, r8, r9, r10, r11
     .set    j, j+1
     .endr
-    .if \n <= 8
-    GET2    r0, r1, %(2*\n+2), %(2*\n+3)
-    GET     r2, %(2*\n+4)
-    .elseif \n == 12
-    vmov    r0, r1, s24, s25
-    vmov    r2, s26
-    .else
-    ldrd    r0, r1, [sp, #36]
-    .if \n == 14
-    vmov    r2, s28
-    .else
-    ldr     r2, [sp, #52]
-    .endif
-    .endif
-    UNLESS_RELU r2, r3, 4f
+    add     r3, sp, #8
+    ldm     r3!, {r0, r1, r2}
+    UNLESS_RELU r2, lr, 4f
     REQUANTIZE_RELU r4, r0, r1, r2
     REQUANTIZE_RELU r5, r0, r1, r2
     REQUANTIZE_RELU r6, r0, r1, r2
     REQUANTIZE_RELU r7, r0, r1, r2
-    SCALE_B \n
+    ldm     r3!, {r0, r1, r2}
     REQUANTIZE_RELU r8, r0, r1, r2
     REQUANTIZE_RELU r9, r0, r1, r2
     REQUANTIZE_RELU r10, r0, r1, r2
     REQUANTIZE_RELU r11, r0, r1, r2
 3:
-    .if \n <= 8
-    GET     r0, %(2*\n+8)
-    GET2    r1, r2, %(2*\n+9), %(2*\n+10)
-    .else
-    .if \n == 16
-    ldr     r0, [sp, #60]
-    .else
-    vmov    r0, s30
-    .endif
-    ldrd    r1, r2, [sp, #8]
-    .endif
+    ldm     r3, {r0, r1, r2}
     strb    r4, [r0]
     strb    r8, [r0, #1]
     add     r0, r0, r1
@@ -293,40 +235,27 @@
     strb    r11, [r0, #1]
     add     r0, r0, r1
     cmp     r12, r2
-    .if \n <= 8
-    PUT     %(2*\n+8), r0
-    .elseif \n == 16
-    str     r0, [sp, #60]
-    .else
-    vmov    s30, r0
-    .endif
+    str     r0, [sp, #32]
     bne.w   2b
-    ldr     r4, [sp, #32]
+    ldr     r4, [sp, #60]
     subs    r4, r4, #1
-    str     r4, [sp, #32]
+    str     r4, [sp, #60]
     bne.w   1b
-    add     sp, sp, #64
+    add     sp, sp, #76
     vpop    {s16-s31}
     pop     {r4-r11, pc}
 4:
-    REQUANTIZE r4, r0, r1, r2, r3
-    REQUANTIZE r5, r0, r1, r2, r3
-    REQUANTIZE r6, r0, r1, r2, r3
-    REQUANTIZE r7, r0, r1, r2, r3
-    SCALE_B \n
-    REQUANTIZE r8, r0, r1, r2, r3
-    REQUANTIZE r9, r0, r1, r2, r3
-    REQUANTIZE r10, r0, r1, r2, r3
-    REQUANTIZE r11, r0, r1, r2, r3
-    b.w     3b
-    FUNCTION_END \name
-    .endm
-
-    NARROW microt_dsp_narrow_4, 4
-    NARROW microt_dsp_narrow_8, 8
-    NARROW microt_dsp_narrow_12, 12
-    NARROW microt_dsp_narrow_14, 14
-    NARROW microt_dsp_narrow_16, 16
+    REQUANTIZE r4, r0, r1, r2, lr
+    REQUANTIZE r5, r0, r1, r2, lr
+    REQUANTIZE r6, r0, r1, r2, lr
+    REQUANTIZE r7, r0, r1, r2, lr
+    ldm     r3!, {r0, r1, r2}
+    REQUANTIZE r8, r0, r1, r2, lr
+    REQUANTIZE r9, r0, r1, r2, lr
+    REQUANTIZE r10, r0, r1, r2, lr
+    REQUANTIZE r11, r0, r1, r2, lr
+    b       3b
+    FUNCTION_END microt_dsp_narrow
 
 // ---- wide --------------------------------------------------------------------------------------
 // r0 weights, r1 block of doubled tiles, r2 records, r3 out; stack: pitch of an output pixel, end
@@ -580,8 +509,8 @@
     movs    r6, #12
     udiv    r5, r5, r6              // steps
     subs    r5, r5, #2
-    and     r5, r5, #15
-    rsb     r5, r5, #15
+    and     r5, r5, #7
+    rsb     r5, r5, #7
     movs    r6, #40                 // bytes of a step
     adr     r7, 2f
     mla     r5, r5, r6, r7
@@ -596,7 +525,7 @@
     bx      r12
     .balign 4
 2:
-    .rept   16
+    .rept   8
     TILE3_STEP r4, r5, r6, r7, r8, r9
     .endr
     cmp     r1, lr
@@ -640,15 +569,15 @@
     b.w     3b
     FUNCTION_END microt_dsp_tile3
 
-// ---- im2col of a 3x3 kernel over 3 channels, straight to the tiles of narrow_14 -----------------
+// ---- im2col of a 3x3 kernel over 3 channels, straight to the tiles of narrow --------------------
 // r0, r1, r2 the three input rows at the first window's left column, r3 the pixel's place in its
 // tile (a tile is 14 pairs x 4 pixels = 224 bytes and starts at a multiple of 16);
 // stack: number of pixels, bytes between windows (3 * stride).
 // Pairs: of each row taps (0,2) (1,3) (4,6) (5,7); then (row 0 tap 8, row 1 tap 8), (row 2 tap 8, 0).
-// Reads 9 bytes of each row per pixel: 45 instructions, 38 in whole tiles of stride 2.
-    .macro IM2COL_ROW p in out
-    ldr     r4, [\p, #\in]
-    ldr     r5, [\p, #\in+4]
+// Reads 9 bytes of each row per pixel: 44 instructions.
+    .macro IM2COL_ROW p out
+    ldr     r4, [\p]
+    ldr     r5, [\p, #4]
     sxtb16  r6, r4
     sxtb16  r4, r4, ror #8
     sxtb16  r7, r5
@@ -658,41 +587,20 @@
     str     r7, [r3, #\out+32]
     str     r5, [r3, #\out+48]
     .endm
-    .macro IM2COL_PIXEL in out
-    IM2COL_ROW r0, \in, \out
-    IM2COL_ROW r1, \in, \out+64
-    IM2COL_ROW r2, \in, \out+128
-    ldrsb   r4, [r0, #\in+8]
-    ldrsb   r5, [r1, #\in+8]
-    ldrsb   r6, [r2, #\in+8]
-    pkhbt   r4, r4, r5, lsl #16
-    str     r4, [r3, #\out+192]
-    str     r6, [r3, #\out+208]
-    .endm
 
     FUNCTION microt_dsp_im2col_3x3x3
     push    {r4-r8, lr}
     ldrd    r12, r8, [sp, #24]
 1:
-    tst     r3, #12
-    bne     2f
-    cmp     r8, #6
-    bne     2f
-    subs    r12, r12, #4
-    blt     3f
-    IM2COL_PIXEL 0, 0
-    IM2COL_PIXEL 6, 4
-    IM2COL_PIXEL 12, 8
-    IM2COL_PIXEL 18, 12
-    adds    r0, #24
-    adds    r1, #24
-    adds    r2, #24
-    add     r3, r3, #224
-    b.w     4f
-3:
-    adds    r12, #4
-2:
-    IM2COL_PIXEL 0, 0
+    IM2COL_ROW r0, 0
+    IM2COL_ROW r1, 64
+    IM2COL_ROW r2, 128
+    ldrsb   r4, [r0, #8]
+    ldrsb   r5, [r1, #8]
+    ldrsb   r6, [r2, #8]
+    pkhbt   r4, r4, r5, lsl #16
+    str     r4, [r3, #192]
+    str     r6, [r3, #208]
     add     r0, r0, r8
     add     r1, r1, r8
     add     r2, r2, r8
@@ -701,9 +609,7 @@
     it      eq
     addeq   r3, #208                // the next tile
     subs    r12, r12, #1
-4:
-    cmp     r12, #0
-    bne.w   1b
+    bne     1b
     pop     {r4-r8, pc}
     FUNCTION_END microt_dsp_im2col_3x3x3
 
