@@ -39,6 +39,7 @@ def test_shipped_recipe_is_the_measured_one():
     (("area = [0.45, 1.0]", "area = 0.45"), "augment.area: expected tuple"),
     (("pictures = \"../../shared", "#"), r"\[data\] needs pictures"),
     (("[train]", "[train"), "not valid TOML"),
+    (("adapter = 256", "beside = [5]"), "backbone.beside: expected tuple"),
 ])  # fmt: skip
 def test_recipe_errors_name_the_key(tmp_path, change, message):
     text = SHIPPED.read_text()
@@ -163,6 +164,31 @@ def test_train_repeats_with_its_seed(random_start):
     assert start.output_shape == [(None, 128), (None, 256)]
     for a, b in zip(model.get_weights(), again.get_weights(), strict=True):
         assert np.allclose(a, b, atol=1e-6)
+
+
+def test_a_recipe_goes_on_from_what_another_made(random_start, tmp_path):
+    """At another resolution and with a finer end, the weights and the adapter are those of before."""
+    first = tiny_recipe()
+    model, *_ = training.train(first, random_pictures(32), np.ones((32, 3), np.float32), print)
+    model.save(tmp_path / "model.keras")
+    recipe = dataclasses.replace(
+        first,
+        start=dataclasses.replace(first.start, backbone=tmp_path / "model.keras"),
+        backbone=dataclasses.replace(first.backbone, resolution=48, beside=((5,), (9,)), last_stride=1),
+    )
+    trainer = training.Trainer(recipe, random_pictures(), np.ones((64, 3), np.float32), steps=4)
+    for name in ("pw13", "adapter_pw"):
+        for a, b in zip(trainer.model.get_layer(name).get_weights(), model.get_layer(name).get_weights(), strict=True):
+            assert (a == b).all()
+    # what is to be kept is the embedding of the first start, not of what it became
+    assert not np.allclose(trainer.start.get_layer("pw13").kernel, model.get_layer("pw13").kernel)
+    trainer.step(0, np.arange(16))
+    after = training.fold(trainer.model)
+    assert [o.shape[-1] for o in after.outputs] == [64 + 128 + 32, 128 + 256]
+    assert not np.allclose(after.get_layer("pw13").kernel, model.get_layer("pw13").kernel)
+    wide = dataclasses.replace(recipe, backbone=dataclasses.replace(recipe.backbone, adapter=48))
+    with pytest.raises(ValueError, match=r"layer adapter_pw expects a kernel of shape \(1, 1, 128, 48\)"):
+        training.Trainer(wide, random_pictures(), np.ones((64, 3), np.float32), steps=4)
 
 
 def test_run_goes_from_recipe_to_compiled_backbone(random_start, tmp_path):

@@ -16,8 +16,8 @@ from microt.distill import train as training
 from microt.distill.recipe import load_recipe
 from microt.distill.start import read_backbone
 from microt.engine import Backbone
-from microt.quantize import Int8Backbone
-from microt.zoo.mobilenet_v1 import mobilenet_v1
+from microt.quantize import Int8Backbone, quantize
+from microt.zoo.mobilenet_v1 import arguments_of, mobilenet_v1
 
 ROOT = Path(__file__).parents[2]
 SHIPPED = ROOT / "models" / "objects.tflite"
@@ -33,13 +33,17 @@ def patterned(count, size=40, seed=0):
 def small_backbone():
     """32 pixels, random weights large enough that pictures differ at both exits."""
     model = mobilenet_v1(0.25, 32, adapter=16)
+    random_weights(model)
+    return model
+
+
+def random_weights(model):
     rng = np.random.default_rng(2)
     for layer in model.layers:
         if layer.weights:
             kernel, bias = layer.get_weights()
             fan_in = kernel[..., 0].size if kernel.shape[-1] > 1 else kernel[..., 0, 0].size
             layer.set_weights([rng.normal(0, 1.5 / fan_in**0.5, kernel.shape), bias + 0.1])
-    return model
 
 
 def test_shipped_file_is_read_back():
@@ -55,6 +59,21 @@ def test_shipped_file_is_read_back():
         got = np.asarray(got)
         cosine = (got * wanted).sum(1) / np.linalg.norm(got, axis=1) / np.linalg.norm(wanted, axis=1)
         assert cosine.min() > 0.97
+
+
+def test_every_shape_of_backbone_is_read_back(tmp_path):
+    """Pooled maps of earlier blocks and the stride of the end come out of the `.tflite` file's graph."""
+    shape = {"width": 0.25, "resolution": 32, "exit_block": 4, "adapter": 16, "beside": ((2, 3), (9,)),
+             "last_stride": 1}  # fmt: skip
+    model = mobilenet_v1(**shape)
+    random_weights(model)
+    (tmp_path / "x.tflite").write_bytes(quantize(model, patterned(8, 32)))
+    again = read_backbone(tmp_path / "x.tflite")
+    assert arguments_of(again) == shape
+    x = patterned(4, 32).astype(np.float32) / 128 - 1
+    for a, b in zip(model(x), again(x), strict=True):
+        a, b = np.asarray(a), np.asarray(b)
+        assert ((a * b).sum(1) / np.linalg.norm(a, axis=1) / np.linalg.norm(b, axis=1)).min() > 0.999
 
 
 def test_files_that_are_no_backbone(tmp_path):

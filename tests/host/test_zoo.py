@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from microt.zoo.macs import macs, parameters
-from microt.zoo.mobilenet_v1 import fold, mobilenet_v1
+from microt.zoo.mobilenet_v1 import arguments_of, fold, mobilenet_v1, pools
 
 
 def test_counts_agree_with_the_paper():
@@ -32,6 +32,23 @@ def test_counts_of_the_shipped_backbone():
     assert [o.shape for o in model.outputs] == [(None, 384), (None, 256)]
 
 
+def test_maps_of_several_depths_and_a_finer_end():
+    """Pooled maps cost nothing; block 12 without its stride costs 4 times as much, block 13 too."""
+    shape = {"resolution": 112, "beside": ((5,), (9, 11))}
+    coarse, fine = mobilenet_v1(**shape), mobilenet_v1(**shape, last_stride=1)
+    assert [o.shape[-1] for o in fine.outputs] == [64 + 128 + 256, 128 + 128 + 256]
+    assert [pool.name for pool in pools(fine, 1)] == ["pool9", "pool11", "pool13"]
+    assert macs(coarse) == macs(mobilenet_v1(resolution=112))
+    last_two = 4 * 4 * (9 * 128 + 128 * 256 + 9 * 256 + 256 * 256)
+    assert macs(fine) - macs(coarse) == (7 * 7 - 4 * 4) * last_two // 16
+    assert (macs(fine), macs(fine, 0)) == (14_475_968, 5_193_408)
+    assert parameters(fine) == parameters(coarse)
+    x = np.random.default_rng(0).uniform(-1, 1, (2, 112, 112, 3)).astype(np.float32)
+    vector = np.asarray(fine(x)[1])
+    deep = np.asarray(keras.Model(fine.input, fine.get_layer("block11").output)(x)).mean(axis=(1, 2))
+    assert np.allclose(vector[:, 128:256], deep, atol=1e-5)
+
+
 def test_counting_by_hand():
     image = keras.Input((8, 8, 3))
     x = keras.layers.Conv2D(4, 3, 2, "same")(image)  # 4 x 4 x 4 outputs of 27 products
@@ -49,7 +66,9 @@ def test_unknown_layer_is_refused():
 
 def test_folding_changes_nothing():
     keras.utils.set_random_seed(3)
-    model = mobilenet_v1(0.25, 32, normalise=True, adapter=24, exit_block=4)
+    arguments = {"width": 0.25, "resolution": 32, "adapter": 24, "exit_block": 4, "beside": ((2,), (9, 10)),
+                 "last_stride": 1}  # fmt: skip
+    model = mobilenet_v1(**arguments, normalise=True)
     rng = np.random.default_rng(0)
     for layer in model.layers:
         if layer.weights:
@@ -59,6 +78,7 @@ def test_folding_changes_nothing():
             layer.set_weights(values)
     x = rng.uniform(-1, 1, (3, 32, 32, 3)).astype(np.float32)
     folded = fold(model)
+    assert arguments_of(folded) == arguments
     assert not any(isinstance(n, keras.layers.BatchNormalization) for n in folded.layers)
     for a, b in zip(model(x, training=False), folded(x, training=False), strict=True):
         a, b = np.asarray(a), np.asarray(b)
@@ -67,7 +87,10 @@ def test_folding_changes_nothing():
 
 @pytest.mark.parametrize("given, message", [
     ({"exit_block": 13}, "exit_block: expected 1..12, got 13"),
-    ({"resolution": 100}, "resolution: expected a multiple of 32, got 100"),
+    ({"resolution": 100}, "resolution: expected a multiple of 16, got 100"),
+    ({"last_stride": 3}, "last_stride: expected 1 or 2, got 3"),
+    ({"beside": ((6,), ())}, r"beside: expected ascending blocks 1..5 for exit 0, got \[6\]"),
+    ({"beside": ((), (11, 9))}, r"beside: expected ascending blocks 1..12 for exit 1, got \[11, 9\]"),
 ])  # fmt: skip
 def test_wrong_arguments(given, message):
     with pytest.raises(ValueError, match=message):

@@ -56,11 +56,10 @@ def build_features(
     return found
 
 
-def exit_parts(pool: int, adapter: int, last: int) -> list[list[tuple[int, int, int]]]:
-    """The parts of the zoo's two exits: exit 0 [pooled map, adapter], exit 1 [adapter, last map].
+def exit_parts(first: Sequence[int], last: Sequence[int]) -> list[list[tuple[int, int, int]]]:
+    """The parts of the two exits' features: exit 0 all of its own, exit 1 the last of exit 0 and all of its own.
 
-    pool, adapter, last: lengths of the three pooled vectors; without an adapter exit 1 takes the
-    pooled map in its place.
+    first, last: lengths of the pooled maps that make each exit's vector, the adapter's (if any) the last of the first.
     """
-    first = [(0, 0, pool)] + ([(0, pool, adapter)] if adapter else [])
-    return [first, [first[-1], (1, 0, last)]]
+    parts = [[(e, sum(lengths[:i]), n) for i, n in enumerate(lengths)] for e, lengths in enumerate((first, last))]
+    return [parts[0], [parts[0][-1], *parts[1]]]

@@ -21,7 +21,14 @@ class Data:
 
 @dataclass(frozen=True)
 class Start:
+    """tflite: a network whose weights, dequantised, are the start, and whose last embedding is to be kept.
+
+    backbone: what an earlier recipe made of that start (`.keras` or `.tflite`), to go on from: its weights,
+    adapter and all, in the shape of [backbone].
+    """
+
     tflite: Path
+    backbone: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -53,6 +60,8 @@ class Backbone:
     resolution: int = 96
     exit_block: int = 6
     adapter: int = 256
+    beside: tuple[tuple[int, ...], tuple[int, ...]] = ((), ())
+    last_stride: int = 2
     frozen_blocks: int = 2
 
 
@@ -201,7 +210,9 @@ def _read(path: Path, kind: type, name: str, table: dict[str, Any]):
             value = value if value == "digits" else (path.parent / value).resolve()
         elif wanted == "float" and number:
             value = float(value)
-        elif wanted.startswith("tuple") and isinstance(value, list) and len(value) == 2:
+        elif wanted.startswith("tuple[tuple") and _pair_of_lists(value):
+            value = (tuple(value[0]), tuple(value[1]))
+        elif wanted in ("tuple[int, int]", "tuple[float, float]") and isinstance(value, list) and len(value) == 2:
             convert = int if "int" in wanted else float
             value = (convert(value[0]), convert(value[1]))
         elif not (wanted == "int" and number and value == int(value)) and not (
@@ -214,3 +225,11 @@ def _read(path: Path, kind: type, name: str, table: dict[str, Any]):
     except TypeError:
         missing = [f.name for f in fields(kind) if f.name not in values and f.default is MISSING]
         raise ValueError(f"{path}: [{name}] needs {', '.join(missing)}") from None
+
+
+def _pair_of_lists(value) -> bool:
+    return (
+        isinstance(value, list)
+        and len(value) == 2
+        and all(isinstance(v, list) and all(isinstance(n, int) for n in v) for v in value)
+    )

@@ -15,7 +15,9 @@ import numpy as np
 import tflite
 from keras import layers
 
-from microt.zoo.mobilenet_v1 import BLOCKS, mobilenet_v1
+from microt.zoo.mobilenet_v1 import BLOCKS, LAST_STRIDED, mobilenet_v1
+
+CONVOLUTIONS = (tflite.BuiltinOperator.CONV_2D, tflite.BuiltinOperator.DEPTHWISE_CONV_2D)
 
 
 def convolutions(path: str | Path) -> list[tuple[str, np.ndarray, np.ndarray]]:
@@ -85,21 +87,25 @@ def read_backbone(path: str | Path) -> keras.Model:
     if len(needs) != 2:
         raise ValueError(f"{path}: expected a backbone of two exits, got {len(needs)}")
     found = dict(zip(_convolution_places(source, graph), convolutions(path), strict=True))
-    trunks = [[op for op in found if op in need] for need in needs]
-    last = max((0, 1), key=lambda e: len(trunks[e]))
-    trunk = trunks[last]
-    branch = [op for op in trunks[1 - last] if op not in trunk]
-    before = [op for op in trunks[1 - last] if op in trunk]
+    last = max((0, 1), key=lambda e: sum(op in found for op in needs[e]))
+    trunk, first = ([op for op in found if op in needs[e]] for e in (last, 1 - last))
+    branch = [op for op in first if op not in trunk]
+    before = [op for op in first if op in trunk]
     if len(trunk) != 2 * len(BLOCKS) + 1 or len(before) % 2 == 0 or len(branch) not in (0, 2):
         raise ValueError(
             f"{path}: expected a MobileNetV1 whose first exit has a branch of two convolutions or none, "
             f"got {len(trunk)} convolutions to the last exit, {len(before)} shared and {len(branch)} beside them"
         )
+    blocks = {op: number // 2 for number, op in enumerate(trunk)}
+    vectors = [_pooled(source, graph, int(graph.Outputs(e))) for e in (1 - last, last)]
+    beside = [[blocks[op] for op in vector if op in blocks] for vector in vectors]
     model = mobilenet_v1(
         found[trunk[-1]][1].shape[-1] / BLOCKS[-1][0],
         int(graph.Tensors(graph.Inputs(0)).Shape(1)),
         exit_block=len(before) // 2,
         adapter=found[branch[1]][1].shape[-1] if branch else 0,
+        beside=(tuple(beside[0][:-1]), tuple(beside[1][:-1])),
+        last_stride=_stride(graph.Operators(trunk[2 * LAST_STRIDED - 1])),
     )
     names = ["conv0"] + [f"{kind}{n}" for n in range(1, len(BLOCKS) + 1) for kind in ("dw", "pw")]
     for name, op in zip(names + ["adapter_dw", "adapter_pw"], trunk + branch, strict=False):
@@ -107,10 +113,24 @@ def read_backbone(path: str | Path) -> keras.Model:
     return model
 
 
+def _pooled(model, graph, output: int) -> list[int]:
+    """The convolutions whose pooled maps make the vector `output`, in its order."""
+    writers = {int(t): i for i in range(graph.OperatorsLength()) for t in graph.Operators(i).OutputsAsNumpy()}
+
+    def source_of(tensor: int) -> int:
+        """The convolution behind pooling and whatever else takes one input."""
+        place = writers[tensor]
+        kind = _builtin_code(model.OperatorCodes(graph.Operators(place).OpcodeIndex()))
+        return place if kind in CONVOLUTIONS else source_of(int(graph.Operators(place).Inputs(0)))
+
+    last = graph.Operators(writers[output])
+    concatenates = _builtin_code(model.OperatorCodes(last.OpcodeIndex())) == tflite.BuiltinOperator.CONCATENATION
+    return [source_of(int(t)) for t in (last.InputsAsNumpy() if concatenates else [output])]
+
+
 def _convolution_places(model, graph) -> list[int]:
-    kinds = (tflite.BuiltinOperator.CONV_2D, tflite.BuiltinOperator.DEPTHWISE_CONV_2D)
     places = range(graph.OperatorsLength())
-    return [i for i in places if _builtin_code(model.OperatorCodes(graph.Operators(i).OpcodeIndex())) in kinds]
+    return [i for i in places if _builtin_code(model.OperatorCodes(graph.Operators(i).OpcodeIndex())) in CONVOLUTIONS]
 
 
 def _needed(graph, tensor: int) -> set[int]:
@@ -129,10 +149,18 @@ def _builtin_code(code) -> int:
 
 
 def _depth_multiplier(op) -> int:
+    return _depthwise_options(op).DepthMultiplier()
+
+
+def _stride(op) -> int:
+    return _depthwise_options(op).StrideH()
+
+
+def _depthwise_options(op) -> tflite.DepthwiseConv2DOptions:
     options = tflite.DepthwiseConv2DOptions()
     table = op.BuiltinOptions()
     options.Init(table.Bytes, table.Pos)
-    return options.DepthMultiplier()
+    return options
 
 
 def _value(model, graph, index: int) -> np.ndarray:

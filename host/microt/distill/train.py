@@ -25,13 +25,13 @@ from microt.data import Dataset, load
 from microt.distill.augment import augment
 from microt.distill.features import build_features, exit_parts
 from microt.distill.losses import DISTANCES, CosineSoftmax, decorrelation, prototype_episode, root
-from microt.distill.recipe import Recipe, load_recipe
-from microt.distill.start import load_start
+from microt.distill.recipe import Recipe, Start, load_recipe
+from microt.distill.start import load_start, read_backbone
 from microt.distill.teacher import cached_embeddings, teacher_of
 from microt.head import save_features
 from microt.quantize import Int8Backbone, cosine_similarity, quantize
 from microt.zoo.macs import macs, parameters
-from microt.zoo.mobilenet_v1 import fold, mobilenet_v1
+from microt.zoo.mobilenet_v1 import arguments_of, fold, mobilenet_v1, pools
 
 
 def run(recipe_path: str | Path, out_dir: str | Path, log: Callable[[str], None] = print) -> dict[str, Path]:
@@ -94,11 +94,7 @@ def convert(
         backbone.embed(data.x),
         list(zip(backbone.scales, backbone.zero_points, strict=True)),
         data.y,
-        exit_parts(
-            model.output_shape[0][-1] - recipe.backbone.adapter,
-            recipe.backbone.adapter,
-            model.output_shape[1][-1],
-        ),
+        exit_parts(*([pool.output.shape[-1] for pool in pools(model, e)] for e in (0, 1))),
         recipe.features.lengths,
         prior=recipe.features.prior,
         shrink=recipe.features.shrink,
@@ -272,14 +268,14 @@ class Trainer:
         # the stem is frozen, so start and student share it; each has a tail of its own
         cut = f"block{backbone.frozen_blocks}"
         self.stem = keras.Model(self.start.input, self.start.get_layer(cut).output)
-        self.stem_tail = keras.Model(self.start.get_layer(cut).output, self.start.outputs[1])
-        part = "adapter_pool" if backbone.adapter else "exit0"
+        self.stem_tail = keras.Model(self.start.get_layer(cut).output, _last_pool(self.start))
+        # what learns: the adapter, or the exit block's map without one, and the last map
         self.tail = keras.Model(
-            self.model.get_layer(cut).output,
-            [self.model.get_layer(part).output, self.model.outputs[1]],
+            self.model.get_layer(cut).output, [pools(self.model, 0)[-1].output, _last_pool(self.model)]
         )
         self.own_mean = tf.constant(self._own_mean())
-        pretrained = [layer for layer in self.tail.layers if start is not None or not _is_adapter(layer)]
+        whole = start is not None or recipe.start.backbone is not None
+        pretrained = [layer for layer in self.tail.layers if whole or not _is_adapter(layer)]
         self.old = [w for layer in pretrained for w in layer.trainable_variables]
         self.targets, self.projections = None, {}
         dims = [o.shape[-1] for o in self.tail.outputs]
@@ -377,7 +373,7 @@ class Trainer:
         rng = np.random.default_rng(self.recipe.train.seed)
         rows = rng.permutation(len(self.data))[:pictures]
         size = self.recipe.backbone.resolution
-        network = keras.Model(self.start.input, self.start.outputs[1])
+        network = keras.Model(self.start.input, _last_pool(self.start))
         found = []
         for i in range(0, len(rows), 128):
             x = tf.cast(self.data.x[np.sort(rows[i : i + 128])], tf.float32)
@@ -387,22 +383,41 @@ class Trainer:
 
 
 def _fresh(recipe: Recipe) -> tuple[keras.Model, keras.Model]:
-    """(the recipe's start, without an adapter; the network to train, with a new one)."""
+    """(the recipe's start, as it was trained, without an adapter; the network to train)."""
     backbone = recipe.backbone
     shape = {"width": backbone.width, "resolution": backbone.resolution, "exit_block": backbone.exit_block}
     start = mobilenet_v1(**shape, adapter=0)
     load_start(start, recipe.start.tflite)
-    model = mobilenet_v1(**shape, adapter=backbone.adapter, normalise=True)
-    for layer in start.layers:
+    shape |= {"adapter": backbone.adapter, "beside": backbone.beside, "last_stride": backbone.last_stride}
+    source = start if recipe.start.backbone is None else read_backbone(recipe.start.backbone)
+    model = mobilenet_v1(**shape, normalise=recipe.start.backbone is None)
+    for layer in source.layers:
         if layer.weights:
-            model.get_layer(layer.name).set_weights(layer.get_weights())
+            _give(model, layer, recipe.start)
     return start, model
 
 
+def _give(model: keras.Model, layer: keras.layers.Layer, start: Start) -> None:
+    """Weights of `layer` to the layer of the same name; a model without such a layer (no adapter) goes without."""
+    found = next((one for one in model.layers if one.name == layer.name), None)
+    if found is None:
+        return
+    wanted, got = found.weights[0].shape, layer.weights[0].shape
+    if wanted != got:
+        raise ValueError(f"{start.backbone}: layer {layer.name} expects a kernel of shape {wanted}, got {got}")
+    found.set_weights(layer.get_weights())
+
+
 def _copy(model: keras.Model) -> keras.Model:
-    copy = keras.models.clone_model(model)
-    copy.set_weights(model.get_weights())
+    copy = mobilenet_v1(**arguments_of(model))
+    for layer in model.layers:
+        if layer.weights:
+            copy.get_layer(layer.name).set_weights(layer.get_weights())
     return copy
+
+
+def _last_pool(model: keras.Model) -> keras.KerasTensor:
+    return pools(model, 1)[-1].output
 
 
 def _is_adapter(layer) -> bool:
