@@ -5,7 +5,7 @@
 // rely on.
 //
 //     fuzz_layouts FILE SEED COUNT      as fuzz_mtb
-//     fuzz_layouts FILE                 opens the file as it is; prints the sentence that refuses it
+//     fuzz_layouts FILE                 opens the file as it is and runs it, or prints the sentence that refuses it
 //
 // With clang, -DMICROT_LIBFUZZER and -fsanitize=fuzzer: a libFuzzer target as fuzz_mtb.c is one.
 
@@ -82,6 +82,8 @@ int main(int argc, char **argv) {
     char error[MICROT_ERROR_SIZE];
     if (microt_open(&model, file, size, error, sizeof(error)) != 0) {
         puts(error);
+    } else {
+        run_all(&model);
     }
     free(file);
     return 0;

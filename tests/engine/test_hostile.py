@@ -32,6 +32,15 @@ def test_mutations(driver, tmp_path, make, seed):
     assert 20 < accepted < 400
 
 
+@pytest.mark.parametrize("name", fuzz.findings())
+def test_what_the_fuzzer_once_found(driver, tmp_path, name):
+    file = tmp_path / "found.mtb"
+    file.write_bytes(mtb_file.pack(fuzz.findings()[name]))
+    done = subprocess.run([str(driver), str(file)], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == ""  # accepted, and run
+
+
 def test_the_libfuzzer_target_builds_and_runs(tmp_path):
     clang = fuzz.clang()
     if clang is None:

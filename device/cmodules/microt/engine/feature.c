@@ -55,6 +55,7 @@ int microt_feature(const microt_model_t *model, unsigned exit, const int8_t *emb
 }
 
 // out = round(x / scale), halves away from zero, placed as microt_dots4 wants it; scale = max |x| / 32767, returned.
+// What is not a number counts as 0: a file's scales may be so large that a feature overflows.
 static float quantize16(const float *x, int16_t *out, uint32_t n) {
     float most = 0.0f;
     for (uint32_t i = 0; i < n; i++) {
@@ -63,9 +64,11 @@ static float quantize16(const float *x, int16_t *out, uint32_t n) {
     }
     const float scale = most / 32767.0f;
     for (uint32_t i = 0; i < n; i++) {
-        const float value = scale > 0.0f ? x[i] / scale : 0.0f;
-        const int32_t whole = (int32_t)(value < 0.0f ? value - 0.5f : value + 0.5f);
-        out[microt_dots_place(i, n)] = (int16_t)(whole > 32767 ? 32767 : whole < -32767 ? -32767 : whole);
+        float value = scale > 0.0f ? x[i] / scale : 0.0f;
+        if (!(value > -32767.0f && value < 32767.0f)) {
+            value = value > 0.0f ? 32767.0f : value < 0.0f ? -32767.0f : 0.0f;
+        }
+        out[microt_dots_place(i, n)] = (int16_t)(value < 0.0f ? value - 0.5f : value + 0.5f);
     }
     return scale;
 }
