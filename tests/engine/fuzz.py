@@ -8,6 +8,9 @@ build/fuzz/corpus/ and is where the next run starts, what fails in build/fuzz/. 
 with --driver: random mutations of the files. Without files: some made of all operators, and random layers of every
 operator that the compiler laid out for each target. Files for targets whose kernels this machine lacks are opened, and
 what their kernels rely on is looked at (fuzz_layouts.c). Stops at the first finding, with what repeats it.
+
+At the end all that was kept is run on emulated cores, with the kernels of each (emulated/network_runner.c), where there
+are QEMU and the cross-compiler.
 """
 
 import argparse
@@ -153,6 +156,27 @@ def mutate(program: Path, files: list[Path], seconds: float, seed: int) -> int:
     return 0
 
 
+def replay(files: list[Path], folder: Path) -> int:
+    """Runs files on every emulated core that is for them; 1 when one did harm, else 0."""
+    sys.path.insert(0, str(Path(__file__).with_name("emulated")))
+    import network_machine as machine
+
+    if not machine.available():
+        print("no qemu-system-arm or arm-none-eabi-gcc: the files were not run on emulated cores")
+        return 0
+    cases = [machine.Case(str(file), mtb_file.right_size(file.read_bytes())) for file in files]
+    status = 0
+    for core, its in machine.CORES.items():
+        found = machine.run([case for case in cases if machine.is_for(case.file, its.target)], folder, core)
+        for name, word, reason in found:
+            if word == "bad":
+                print(f"{core}: {name} {reason}")
+                status = 1
+        accepted = sum(word == "ok" for _, word, _ in found)
+        print(f"{core}: {len(found)} files, {accepted} accepted and run")
+    return status
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("files", nargs="*", type=Path)
@@ -165,7 +189,10 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as folder:
         files = args.files or [*seeds(Path(folder)), *compiled_seeds(Path(folder))]
         program = build(KEPT, fuzzer)
-        return (lead if fuzzer else mutate)(program, files, args.seconds, args.seed)
+        if not fuzzer:
+            return mutate(program, files, args.seconds, args.seed)
+        status = lead(program, files, args.seconds, args.seed)
+        return status or replay(sorted((KEPT / "corpus").iterdir()), Path(folder))
 
 
 if __name__ == "__main__":

@@ -106,6 +106,16 @@ def seal(data: bytes) -> bytes:
     return bytes(data)
 
 
+def right_size(data: bytes) -> bytes:
+    """The file with its size and CRC made right, as the fuzzers do it before they open one."""
+    if len(data) <= 132:
+        return data
+    data = bytearray(data)
+    data[8:12] = struct.pack("<I", len(data))
+    data[12:16] = struct.pack("<I", zlib.crc32(data[16:]))
+    return bytes(data)
+
+
 def sections(data: bytes) -> dict:
     """{name: (offset, bytes)} of a file."""
     return {n: struct.unpack_from("<II", data, 68 + 8 * i) for i, n in enumerate(SECTIONS)}

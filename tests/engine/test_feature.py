@@ -91,6 +91,15 @@ def test_no_feature():
         net.project(1, np.zeros((1, 14), f32))
 
 
+def test_what_is_no_number_is_projected_as_0():
+    net = Backbone(mtb_file.pack(mtb_file.every_operator()))
+    z = np.random.default_rng(0).normal(size=(1, 14)).astype(f32)
+    z[0, 3] = 0
+    right = net.project(1, z)
+    z[0, 3] = np.nan
+    np.testing.assert_array_equal(net.project(1, z), right)
+
+
 def test_errors():
     net = Backbone(mtb_file.pack(mtb_file.every_operator()))
     with pytest.raises(ValueError, match=r"embeddings: expected \(N, 16\) of int8, got \(2, 10\) of int8"):
@@ -159,6 +168,11 @@ def test_quantize(lib):
     x = np.array([3e38, -3e38, 0, 1e-45], f32)
     lib.microt_quantize(x.ctypes.data, out.ctypes.data, 4)
     assert out[:4].tolist() == [127, -127, 0, 0]
+    x = np.array([np.nan, 1, -1, np.inf, -np.inf], f32)
+    lib.microt_quantize(x.ctypes.data, out.ctypes.data, 5)
+    assert out[:5].tolist() == [0, 0, 0, 0, 0]
+    lib.microt_quantize(x.ctypes.data, out.ctypes.data, 3)
+    assert out[:3].tolist() == [0, 127, -127]
     for tiny in (0.0, 1e-45):
         x = np.full(6, tiny, f32)
         assert lib.microt_quantize(x.ctypes.data, out.ctypes.data, 6) < 1e-44 and not out.any()

@@ -223,10 +223,12 @@ float microt_quantize(const float *x, int8_t *out, size_t n) {
     }
     const float scale = most / 127.0f;
     for (size_t i = 0; i < n; i++) {
-        // a scale that is zero or underflowed leaves zeros
-        const float value = scale > 0.0f ? x[i] / scale : 0.0f;
-        const int32_t rounded = (int32_t)(value < 0.0f ? value - 0.5f : value + 0.5f);
-        out[i] = (int8_t)(rounded > 127 ? 127 : rounded < -127 ? -127 : rounded);
+        // a scale that is zero or underflowed leaves zeros, and so does what is not a number
+        float value = scale > 0.0f ? x[i] / scale : 0.0f;
+        if (!(value > -127.0f && value < 127.0f)) {
+            value = value > 0.0f ? 127.0f : value < 0.0f ? -127.0f : 0.0f;
+        }
+        out[i] = (int8_t)(value < 0.0f ? value - 0.5f : value + 0.5f);
     }
     return scale;
 }
