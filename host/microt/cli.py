@@ -133,7 +133,7 @@ def info(file, as_json):
     "inputs",
     type=EXISTING_FILE,
     required=True,
-    help="(N, H, W, C) .npy: int8, uint8 pixels or float32",
+    help="(N, H, W, C) .npy: int8, uint8 pixels or float32; or windows of int16 for a front end",
 )
 @click.option("-o", "--output", type=NEW, required=True, help=".npz with exit0, exit1, ...: (N, dim) int8")
 @click.option("--board", help="run on this emulated board; without it on the host build of the engine")
@@ -336,37 +336,40 @@ def default_storage(image):
 
 @main.command()
 @click.argument("data", type=str)
-@click.option("--backbone", type=EXISTING_FILE, help="an .mtb file  [default: the shipped one]")
+@click.option("--backbone", help="an .mtb file, or a shipped one: objects, sound, motion  [default: objects]")
 @board_option(help="an emulated board")
 @click.option("--port", help="the serial port of a board, instead of --board")
 @click.option("--shots", default=20, show_default=True, help="labelled samples a class")
 @click.option("--classes", default=11, show_default=True, help="at most so many classes")
+@click.option("--unseen", help="of sound and motion: groups only to test with, such as speaker=lucas,theo")
 @click.option("--exit-ratio", default=0.5, show_default=True, help="share to be answered at exit 0")
 @click.option("--seed", default=0, show_default=True)
 @click.option("-o", "--output", type=NEW, default=Path("build/train"), show_default=True)
 @json_option
 @one_line_errors
-def train(data, backbone, board, port, shots, classes, exit_ratio, seed, output, as_json):
-    """Teach a board from labelled pictures.
+def train(data, backbone, board, port, shots, classes, unseen, exit_ratio, seed, output, as_json):
+    """Teach a board from labelled pictures, sounds or motions.
 
     DATA: a folder with a sub-folder a class, an .npz file, or `digits`.
 
     \b
     microt train pictures/ --board MPS2_AN386
+    microt train words/ --backbone sound
     """
     from microt import demo
     from microt.report import describe
 
     report = demo.teach_and_report(
         data, output, backbone=backbone, board=board, port=port, shots=shots, classes=classes,
-        exit_ratio=exit_ratio, seed=seed, hold_back=False, restart=False, log=note,
+        exit_ratio=exit_ratio, seed=seed, hold_back=False, restart=False, unseen=unseen, log=note,
     )  # fmt: skip
     click.echo(json.dumps(report) if as_json else describe(report))
 
 
 @main.command()
 @click.argument("file", type=EXISTING_FILE)
-@click.option("--data", required=True, help="a folder of pictures, an .npz file or `digits`")
+@click.option("--data", required=True, help="a folder of pictures, .wav or .csv files, an .npz file or `digits`")
+@click.option("--unseen", help="of sound and motion: groups only to ask about, such as speaker=lucas,theo")
 @click.option("--ways", default=10, show_default=True, help="classes an episode, at most those there are")
 @click.option("--shots", default=10, show_default=True, help="labelled samples a class")
 @click.option("--episodes", default=20, show_default=True)

@@ -20,10 +20,11 @@ SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp", ".ppm", ".pgm")
 
 @dataclass(frozen=True)
 class Dataset:
-    """Pictures with their classes.
+    """Samples with their classes.
 
-    x: (N, H, W, 3) uint8, RGB. y: (N,) int64, index into class_names. split: (N,) uint8
-    (0 train, 1 test, 2 validation) or None when the source has no split.
+    x: (N, H, W, 3) uint8, RGB; or windows of int16, (N, samples) of sound or (N, rows, axes) of
+    motion. y: (N,) int64, index into class_names. split: (N,) uint8 (0 train, 1 test,
+    2 validation) or None when the source has no split.
     """
 
     x: np.ndarray
@@ -78,6 +79,29 @@ def load(source: str | Path, size: int | None = None) -> Dataset:
     if path.suffix != ".npz":
         raise ValueError(f"{path}: expected a .npz file or a folder, got a {path.suffix} file")
     return _load_npz(path, size)
+
+
+def load_for(source: str | Path, info: dict, *, unseen: str | None = None) -> Dataset:
+    """Read a data set as a backbone takes it: pictures, or windows of sound or motion.
+
+    info: of `compiler.read_info`. unseen: see `signals.load`. ValueError when the backbone takes neither.
+    """
+    height, width, channels = info["input"]["shape"]
+    front = info["front_end"]
+    if front is not None:
+        from microt import signals
+
+        axes = front.get("axes")
+        shape = (front["samples"],) if axes is None else (front["samples"] // axes, axes)
+        return signals.load(source, shape, front["rate"], unseen=unseen)
+    if unseen:
+        raise ValueError(f"{source}: groups to leave unseen are for sound and motion, the backbone takes pictures")
+    if not info["takes_pixels"] or height != width or channels != 3:
+        raise ValueError(
+            f"expected a backbone of square RGB pictures, or with a front end for sound or motion; its input is "
+            f"{(height, width, channels)}"
+        )
+    return load(source, height)
 
 
 def read_pictures(folder: str | Path, size: int) -> np.ndarray:
@@ -194,7 +218,13 @@ def _load_npz(path: Path, size: int | None) -> Dataset:
     return Dataset(_stack(pictures, size, str(path)), y, names, split, path.stem)
 
 
-def _load_folder(path: Path, size: int | None) -> Dataset:
+def class_files(
+    path: Path, suffixes: tuple[str, ...], what: str
+) -> tuple[list[Path], np.ndarray, tuple[str, ...], np.ndarray | None]:
+    """(files, labels, class names, split or None) of a folder of class folders, sorted by name.
+
+    ValueError names the folder that holds none of these suffixes, `what` they are.
+    """
     tops = {d.name for d in path.iterdir() if d.is_dir() and not d.name.startswith(".")}
     splits = tops & set(SPLITS)
     if splits and tops == splits:
@@ -211,15 +241,20 @@ def _load_folder(path: Path, size: int | None) -> Dataset:
     for root, number in roots:
         for c, name in enumerate(names):
             inside = sorted(root.glob(f"{_glob_escape(name)}/*"))
-            found = [f for f in inside if f.suffix.lower() in SUFFIXES]
+            found = [f for f in inside if f.suffix.lower() in suffixes]
             if not found:
-                raise ValueError(f"{root / name}: no picture in this class folder ({', '.join(SUFFIXES)})")
+                raise ValueError(f"{root / name}: no {what} in this class folder ({', '.join(suffixes)})")
             files += found
             y += [c] * len(found)
             split += [number] * len(found)
-    x = _stack((_open(f, str(f)) for f in files), size, str(path))
     marks = None if split[0] is None else np.array(split, np.uint8)
-    return Dataset(x, np.array(y, np.int64), tuple(names), marks, path.name)
+    return files, np.array(y, np.int64), tuple(names), marks
+
+
+def _load_folder(path: Path, size: int | None) -> Dataset:
+    files, y, names, split = class_files(path, SUFFIXES, "picture")
+    x = _stack((_open(f, str(f)) for f in files), size, str(path))
+    return Dataset(x, y, names, split, path.name)
 
 
 def _glob_escape(name: str) -> str:

@@ -14,20 +14,19 @@ from microt.boards import Board, Emulator, firmware, romfs_image
 MOUNTED = "/remote"
 
 ROOT = Path(__file__).resolve().parents[2]
-BACKBONE = ROOT / "models" / "objects.tflite"
-FEATURES = ROOT / "models" / "objects_features.npz"
+MODELS = ROOT / "models"
 # real pictures where the project's data sets lie beside the checkout
 NEARBY_DATA = ROOT.parent / "shared" / "data" / "sign_digits.npz"
 
 
 def teach_and_report(
     source, output, *, backbone=None, board="MPS2_AN386", port=None, shots=20, classes=11,
-    tests=220, exit_ratio=0.5, seed=0, hold_back=True, restart=True, log=print,
+    tests=220, exit_ratio=0.5, seed=0, hold_back=True, restart=True, unseen=None, log=print,
 ):  # fmt: skip
     """Teaches a board a lesson and writes report.json, report.png and examples.npz to `output`.
 
-    backbone: an .mtb file, or None for the shipped one, compiled for the board's kernels. source: what
-    `data.load` takes, or None for what is at hand (the project's data sets, else
+    backbone: an .mtb file, or the name of a shipped one, compiled for the board's kernels; None: "objects". source:
+    what `data.load_for` takes (with `unseen`), or None for what is at hand (the project's data sets, else
     scikit-learn's digits). With `port` the board there is taught, else `board` is built and
     emulated from an empty flash; `restart` cuts its power and looks again. Returns the report, a
     dict; its fields are described in docs/report.md.
@@ -40,7 +39,7 @@ def teach_and_report(
         source = str(NEARBY_DATA) if NEARBY_DATA.is_file() else "digits"
     log(f"data: {source}")
     lesson = teach.choose(
-        data.load(source, size=96),
+        data.load_for(source, compiler.read_info(backbone), unseen=unseen),
         classes=classes,
         shots=shots,
         tests=tests,
@@ -48,7 +47,7 @@ def teach_and_report(
         hold_back=hold_back,
     )
     log(f"{len(lesson.names)} classes: {', '.join(lesson.names)}")
-    log(f"{len(lesson.train_y)} pictures to teach, {len(lesson.test_y)} to test")
+    log(f"{len(lesson.train_y)} samples to teach, {len(lesson.test_y)} to test")
     elf = firmware.build(board, log=log)
     if port:
         taught, restored = teach_port(port, lesson, backbone, exit_ratio, output, log), None
@@ -64,12 +63,28 @@ def teach_and_report(
 
 
 def compiled_for(board, backbone=None):
-    """The bytes of an .mtb file, checked against the board's target; of the shipped backbone without one."""
-    if backbone is None:
-        return compiler.compile_tflite(BACKBONE, features=FEATURES, pixels=True, target=board.target).data
+    """The bytes of an .mtb file, checked against the board's target; or of a shipped backbone, compiled for it."""
+    name = str(backbone or "objects")
+    source = MODELS / f"{name}.tflite"
+    if not name.endswith(".mtb"):
+        if not source.is_file():
+            raise FileNotFoundError(f"{name}: expected an .mtb file or one of {', '.join(shipped())}")
+        front_end = MODELS / f"{name}.toml"
+        return compiler.compile_tflite(
+            source,
+            features=MODELS / f"{name}_features.npz",
+            pixels=None if front_end.is_file() else True,
+            front_end=compiler.read_front_end(front_end) if front_end.is_file() else None,
+            target=board.target,
+        ).data
     content = Path(backbone).read_bytes()
     board.check_target(compiler.read_info(content)["target"])
     return content
+
+
+def shipped():
+    """Names of the backbones in models/."""
+    return sorted(path.stem for path in MODELS.glob("*.mtb"))
 
 
 def teach_emulated(board, elf, image, output, restart, log):
@@ -128,7 +143,7 @@ def assemble(taught, restored, cost, lesson, board, elf, backbone, shots, source
     result = {
         "board": board.name,
         "core": board.core,
-        "data": {"source": Path(source).name, "classes": len(lesson.names)},
+        "data": {"source": Path(source).name, "classes": len(lesson.names), "kind": lesson.kind},
         "accuracy": taught["accuracy"],
         "exit_ratio_asked": taught["exit_ratio_asked"],
         "exit_ratio_got": early,

@@ -18,10 +18,11 @@ def embed(backbone, inputs, *, board=None, port=None, progress=lambda done, tota
     """Runs every input through every exit.
 
     backbone: an .mtb file's path. inputs: (N, *input_shape), int8 as the network takes it, uint8
-    pixels if the backbone takes pixels, or float32 real values, which are quantised with the
-    input's scale and zero point. board: an emulated board's name; port: a serial port; neither:
-    the host build. Returns a list of (N, dim) int8 arrays, one an exit. ValueError for a wrong
-    shape or dtype, or a backbone compiled for a target that cannot run there.
+    pixels if the backbone takes pixels, windows of int16 samples if it has a front end, or float32
+    real values, which are quantised with the input's scale and zero point. board: an emulated
+    board's name; port: a serial port; neither: the host build. Returns a list of (N, dim) int8
+    arrays, one an exit. ValueError for a wrong shape or dtype, or a backbone compiled for a target
+    that cannot run there.
     """
     info = read_info(Path(backbone).read_bytes(), str(backbone))
     if board is None and port is None:
@@ -49,6 +50,11 @@ def embed(backbone, inputs, *, board=None, port=None, progress=lambda done, tota
 def as_network_input(info, inputs):
     """Checks a batch against the input of a backbone (see `compiler.read_info`); float32 becomes int8."""
     shape = tuple(info["input"]["shape"])
+    front = info["front_end"]
+    if front is not None and inputs.dtype == np.int16:
+        if len(inputs.shape) < 2 or inputs[0].size != front["samples"]:
+            raise ValueError(f"input: expected windows of {front['samples']} int16 samples, got {inputs.shape}")
+        return np.ascontiguousarray(inputs)
     kinds = ["int8", "float32"] + (["uint8"] if info["takes_pixels"] else [])
     if inputs.shape[1:] != shape or inputs.dtype.name not in kinds:
         raise ValueError(

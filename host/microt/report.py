@@ -75,13 +75,18 @@ def saving_verdict(report):
     return f"{saving:.1%} less than always running to exit 1 (modelled)"
 
 
+def kind(report):
+    """What the samples were: pictures, sounds or motions."""
+    return report["data"].get("kind", "pictures")
+
+
 def describe(report):
     """The table printed at the end of a run."""
     learning, power = report["learning"], report["power"]
     lines = [
         f"{report['board']} ({report['core']}), {report['data']['source']}: "
         f"{len(report['labels'])} classes, {report['shots']} shots, "
-        f"{report['test_samples']} unseen pictures",
+        f"{report['test_samples']} unseen {kind(report)}",
         "",
         f"{'':<28}{'exit 0':>10}{'staged':>10}{'exit 1':>10}",
     ]
@@ -155,7 +160,7 @@ def page(report, picture):
 def draw(report, pictures, path):
     """Draws a report to a PNG, a file's path or a binary file.
 
-    pictures: (index (K,), x uint8 (K, H, W, C)) of test samples, or None.
+    pictures: (index (K,), x (K, ...)) of test samples, pictures or windows of int16, or None.
     """
     import matplotlib
 
@@ -168,9 +173,9 @@ def draw(report, pictures, path):
         left=0.06, right=0.975, top=0.83, bottom=0.03, hspace=0.3, wspace=0.27,
     )  # fmt: skip
     accuracy = report["accuracy"]
-    headline = f"{report['board']} learned {len(report['labels'])} classes from {report['shots']} pictures each"
+    headline = f"{report['board']} learned {len(report['labels'])} classes from {report['shots']} {kind(report)} each"
     findings = (
-        f"{accuracy['staged']:.1%} right on {report['test_samples']} unseen pictures "
+        f"{accuracy['staged']:.1%} right on {report['test_samples']} unseen {kind(report)} "
         f"(always the full model: {accuracy['exit1']:.1%}).\n"
         f"Energy: {saving_verdict(report)}.  After a power cut: {restart_verdict(report)}."
     )
@@ -230,7 +235,7 @@ def draw_bars(axes, report):
     axes.set_ylim(0, 116)  # room for a note above full bars
     axes.set_yticks(range(0, 101, 20))
     axes.set_ylabel("accuracy, %")
-    axes.set_title("On unseen pictures, on the board", fontsize=11, loc="left")
+    axes.set_title(f"On unseen {kind(report)}, on the board", fontsize=11, loc="left")
     if before:
         axes.text(
             0.5, 0.99, f"pale: before {short(report['hold_back'])} was taught", fontsize=8.5,
@@ -278,7 +283,10 @@ def draw_examples(figure, slot, report, pictures):
         true, label0, confidence0, label1, confidence1, exit_index = report["samples"][sample]
         label, confidence = (label0, confidence0) if exit_index == 0 else (label1, confidence1)
         axes = figure.add_subplot(cells[position // columns, position % columns])
-        axes.imshow(image.squeeze(), cmap="gray")
+        if image.dtype == np.int16:  # sound or motion over time
+            axes.plot(image, linewidth=0.5)
+        else:
+            axes.imshow(image.squeeze(), cmap="gray")
         axes.set_xticks([])
         axes.set_yticks([])
         right = label == true

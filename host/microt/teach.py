@@ -23,10 +23,11 @@ HEAD = 16
 
 @dataclass
 class Lesson:
-    """Pictures to teach and to test with.
+    """Samples to teach and to test with.
 
-    train_x, test_x: uint8 (N, H, W, C); train_y, test_y: int indexes into `names`; hold_back: the
-    class that is taught only after the others were tested, or None.
+    train_x, test_x: pictures uint8 (N, H, W, C), or windows of int16, (N, samples) or
+    (N, rows, axes); train_y, test_y: int indexes into `names`; hold_back: the class that is taught
+    only after the others were tested, or None.
     """
 
     source: str
@@ -36,6 +37,11 @@ class Lesson:
     test_x: np.ndarray
     test_y: np.ndarray
     hold_back: str | None = None
+
+    @property
+    def kind(self):
+        """What the samples are: pictures, sounds or motions."""
+        return {4: "pictures", 2: "sounds", 3: "motions"}[self.train_x.ndim]
 
 
 def choose(dataset, *, classes=11, shots=20, tests=220, seed=0, hold_back=True):

@@ -57,10 +57,17 @@ try:
     assert list(samples[0]) == [-1, 1, -128] and list(samples[1]) == [127, 0, 2]
     assert isinstance(samples[0], array)
     samples.close()
+    write(header("<i2", False, (2, 3)), b"\x01\x00\xff\xff\x00\x80" + b"\x02\x01" * 3)
+    samples = npy.open(PATH)
+    assert samples.size == 6 and samples.shape == (3,)
+    assert list(array("h", bytes(samples[0]))) == [1, -1, -32768] and bytes(samples[1]) == b"\x02\x01" * 3
+    samples.close()
     print("read")
 
     write(header("<f4", False, (2, 3)), bytes(24))
-    refused(("uint8 or int8", "<f4"))
+    refused(("uint8, int8 or int16", "<f4"))
+    write(header("<i2", False, (2, 3)), bytes(11))
+    refused(("12 bytes", "got 11"))
     write(header("|u1", True, (2, 3)), bytes(6))
     refused(("C order", "Fortran"))
     write(header("|u1", False, (2, 3)), bytes(5))

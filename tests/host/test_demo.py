@@ -43,7 +43,7 @@ def assemble(monkeypatch):
     board = SimpleNamespace(
         name="B", core="Cortex-M4F", heap_bytes=1000, power_mw=40.0, clock_hz=120, power_source="a table"
     )
-    lesson = SimpleNamespace(names=["a", "b"], hold_back=None)
+    lesson = SimpleNamespace(kind="pictures", names=["a", "b"], hold_back=None)
     return lambda costs: demo.assemble(TAUGHT, True, {"exits": costs}, lesson, board, "elf", b"x" * 900, 3, "a/b.npz")
 
 

@@ -7,7 +7,8 @@ text:
 
     {'descr': '|u1', 'fortran_order': False, 'shape': (220, 96, 96, 3), }
 
-then the values. Taken here: uint8 ('|u1') and int8 ('|i1') in C order, two dimensions or more.
+then the values. Taken here: uint8 ('|u1'), int8 ('|i1') and int16 ('<i2') in C order, two dimensions or
+more.
 """
 
 import io
@@ -20,8 +21,9 @@ MAGIC = b"\x93NUMPY"
 class Npy:
     """The samples of a file: len(samples), samples[i], samples.shape (of one sample).
 
-    path: in ROMFS samples of uint8 are views of flash and cost no RAM; else, and for int8, each is
-    read into the same buffer, valid until the next. ValueError says what the file holds instead.
+    path: in ROMFS samples of uint8 and int16 are views of flash and cost no RAM, those of int16 as the bytes they
+    are; else, and for int8, each is read into the same buffer, valid until the next. ValueError says what the file
+    holds instead.
     """
 
     def __init__(self, path):
@@ -29,8 +31,8 @@ class Npy:
         self._file = io.open(path, "rb")
         text, self._start = read_header(path, self._file)
         descr = between(text, "'descr':", ",").strip(" '\"")
-        if descr not in ("|u1", "|i1", "u1", "i1"):
-            raise ValueError("%s: expected uint8 or int8 (|u1, |i1), got %s" % (path, descr))
+        if descr not in ("|u1", "|i1", "u1", "i1", "<i2"):
+            raise ValueError("%s: expected uint8, int8 or int16 (|u1, |i1, <i2), got %s" % (path, descr))
         if between(text, "'fortran_order':", ",").strip() != "False":
             raise ValueError("%s: expected C order, got Fortran order" % path)
         shape = [int(n) for n in between(text, "'shape':", ")").strip(" (").split(",") if n.strip()]
@@ -38,14 +40,14 @@ class Npy:
             raise ValueError("%s: expected samples x shape, got shape %s" % (path, tuple(shape)))
         self._count = shape[0]
         self.shape = tuple(shape[1:])
-        self.size = 1
+        self.size = int(descr[-1])  # bytes of a sample
         for n in self.shape:
             self.size *= n
         found = self._file.seek(0, 2) - self._start
         if found < self._count * self.size:
             raise ValueError("%s: expected %d bytes of samples, got %d" % (path, self._count * self.size, found))
         self._view = self._buffer = None
-        if descr.endswith("u1"):
+        if not descr.endswith("i1"):
             try:
                 self._view = memoryview(self._file)
             except TypeError:  # this file system cannot lend its memory

@@ -49,11 +49,11 @@ def load(path):
     gc.collect()
     net = _microt.Backbone(memoryview(open(path, "rb")))
     h, w, c = net.input_shape
-    x = array("b", bytes(h * w * c))
+    x = array("h", bytes(2 * net.samples)) if net.samples else array("b", bytes(h * w * c))
     state = 1
     for i in range(len(x)):
         state = (state * 25173 + 13849) & 0xFFFF
-        x[i] = (state >> 8) - 128
+        x[i] = state - 32768 if net.samples else (state >> 8) - 128
     times = []
 
 

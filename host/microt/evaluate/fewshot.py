@@ -19,7 +19,8 @@ from pathlib import Path
 import numpy as np
 
 from microt.boards import unixport
-from microt.data import Dataset, Episode, draw_episode, load
+from microt.compiler import read_info
+from microt.data import Dataset, Episode, draw_episode, load_for
 from microt.distill.protocol import auroc
 from microt.engine import Backbone
 
@@ -41,14 +42,16 @@ def evaluate(
     exit_ratio: float = 0.5,
     seed: int = 0,
     query: str = "test",
+    unseen: str | None = None,
     bench: dict | None = None,
     log: Callable[[str], None] = lambda text: None,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> dict:
     """Accuracy of a compiled backbone as a learner, and what staged inference saves.
 
-    mtb: a backbone that takes pictures, with two exits or more. data: what `microt.data.load` takes, or
-    a Dataset at the backbone's size. ways is capped by the number of classes. head: "lda",
+    mtb: a backbone that takes pictures, or has a front end for sound or motion, with two exits or more. data: what
+    `microt.data.load_for` takes, or a Dataset as the backbone takes it. unseen: groups of a sound or motion set to ask
+    about and not to teach with, "speaker=lucas,theo". ways is capped by the number of classes. head: "lda",
     "logistic", "means" or "ridge". query: "test" (all test samples of the drawn classes) or "rest" (the
     other training samples, for choosing constants); sets without a split ask about the rest.
     bench: the result of `microt.bench.count.count` for this backbone, to take the energies from; without it
@@ -77,7 +80,7 @@ def evaluate(
     net = Backbone(content)
     if len(net.exits) < 2:
         raise ValueError(f"{_name(mtb)}: expected a backbone of 2 exits or more, got {len(net.exits)}")
-    data = _at_size(data, net, _name(mtb))
+    data = _as_taken(data, read_info(content, _name(mtb)), unseen)
     ways = min(ways, len(data.class_names))
     rng = np.random.default_rng(seed)
     drawn = [draw_episode(data, ways, shots, rng, query=query) for _ in range(episodes)]
@@ -130,14 +133,16 @@ def _name(mtb: str | Path | bytes) -> str:
     return "backbone" if isinstance(mtb, bytes) else str(mtb)
 
 
-def _at_size(data: str | Path | Dataset, net: Backbone, name: str) -> Dataset:
-    height, width, channels = net.input_shape
-    if not net.takes_pixels or height != width or channels != 3:
-        raise ValueError(f"{name}: expected a backbone of square RGB pictures, its input is {net.input_shape}")
+def _as_taken(data: str | Path | Dataset, info: dict, unseen: str | None) -> Dataset:
     if not isinstance(data, Dataset):
-        return load(data, height)
-    if data.x.shape[1:] != net.input_shape or data.x.dtype != np.uint8:
-        raise ValueError(f"data: expected {net.input_shape} of uint8, got {data.x.shape[1:]} of {data.x.dtype}")
+        return load_for(data, info, unseen=unseen)
+    front = info["front_end"]
+    shape = tuple(info["input"]["shape"])
+    if front is not None:
+        shape = (front["samples"],) if front["kind"] == "mel" else (front["samples"] // front["axes"], front["axes"])
+    kind = "uint8" if front is None else "int16"
+    if data.x.shape[1:] != shape or data.x.dtype != kind:
+        raise ValueError(f"data: expected {shape} of {kind}, got {data.x.shape[1:]} of {data.x.dtype}")
     return data
 
 
