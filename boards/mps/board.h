@@ -45,6 +45,7 @@ typedef struct _device_page_t {
     uint32_t inputs; // written by the host: bit n is set while button n is held
     uint32_t outputs; // written by the firmware: bit n is the level of output pin n
     uint32_t changes; // written by the firmware: how often an output changed its level since start-up
+    uint32_t cause; // written by the firmware before it resets: one of RESET_...; taken away at start-up
 } device_page_t;
 
 #define DEVICE_PAGE ((volatile device_page_t *)SHARED_BASE)
@@ -61,6 +62,7 @@ void clock_init(void);
 void clock_handler(void); // SysTick
 void clock_alarm_handler(void); // timer 0
 uint64_t clock_cycles(void); // of the core since reset
+void clock_watchdog(uint32_t ms); // from now on until the next call, then the board resets
 void clock_wait(uint64_t end); // until that cycle, an interrupt or something scheduled, whichever comes first
 
 void uart_init(void);
@@ -69,6 +71,10 @@ void uart_rx_handler(void);
 void fault_handler(void);
 void fault_halt(void) __attribute__((noreturn));
 
-void board_reset(void) __attribute__((noreturn));
+// What machine.reset_cause() tells, as other ports number them.
+enum { RESET_POWER_ON = 1, RESET_HARD = 2, RESET_WATCHDOG = 3 };
+
+void board_reset(uint32_t cause) __attribute__((noreturn));
+uint32_t board_reset_cause(void); // of the start-up that led here
 
 #endif // MICROT_MPS_BOARD_H

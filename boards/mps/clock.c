@@ -21,6 +21,7 @@
 #define ALARM_MAX_MS (1000)
 
 static volatile uint32_t wraps;
+static volatile uint32_t watchdog_wraps; // count at which the board resets; 0: no watchdog
 
 void clock_init(void) {
     SYST_RVR = WRAP - 1;
@@ -31,6 +32,15 @@ void clock_init(void) {
 
 void clock_handler(void) {
     wraps++;
+    if (watchdog_wraps != 0 && (int32_t)(wraps - watchdog_wraps) >= 0) {
+        board_reset(RESET_WATCHDOG);
+    }
+}
+
+// Time is counted in wraps, so the reset comes up to one of them late, and never sooner.
+void clock_watchdog(uint32_t ms) {
+    uint32_t end = (clock_cycles() + (uint64_t)ms * (CPU_HZ / 1000)) / WRAP + 1;
+    watchdog_wraps = end != 0 ? end : 1;
 }
 
 void clock_alarm_handler(void) {

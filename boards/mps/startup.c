@@ -28,11 +28,18 @@ __attribute__((section(".vectors"), used)) static const vector_t vectors[EXCEPTI
     [EXCEPTIONS + TIMER_IRQ] = clock_alarm_handler,
 };
 
-void board_reset(void) {
+void board_reset(uint32_t cause) {
+    DEVICE_PAGE->cause = cause;
     __asm volatile ("dsb");
     SCB_AIRCR = 0x05fa0004; // the key and SYSRESETREQ
     for (;;) {
     }
+}
+
+static uint32_t reset_cause;
+
+uint32_t board_reset_cause(void) {
+    return reset_cause;
 }
 
 __attribute__((noreturn, used)) static void start(void) {
@@ -49,6 +56,8 @@ __attribute__((noreturn, used)) static void start(void) {
     memset(&_sbss, 0, (uint8_t *)&_ebss - (uint8_t *)&_sbss);
     SCB_VTOR = (uint32_t)vectors;
 
+    reset_cause = DEVICE_PAGE->cause != 0 ? DEVICE_PAGE->cause : RESET_POWER_ON;
+    DEVICE_PAGE->cause = 0;
     DEVICE_PAGE->outputs = 0;
     DEVICE_PAGE->changes = 0;
     DEVICE_PAGE->magic = DEVICE_PAGE_MAGIC;

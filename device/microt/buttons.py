@@ -33,6 +33,11 @@ class Gestures:
         self._down = 0  # when the button went down
         self._up = None  # when a short press ended that may become a double one
 
+    @property
+    def busy(self):
+        """Whether a press is under way, or a second one may still follow."""
+        return self.stage > 0 or self._seen or self._up is not None
+
     def update(self, pressed, now):
         """Takes in the level at `now` (time.ticks_ms()); returns an event or None."""
         if self._since is None or pressed != self._seen:

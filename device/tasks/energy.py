@@ -21,6 +21,7 @@ import time
 
 import machine
 from microt.meter import INA219, INA226, WINDOWS, Clock, Marker, Meter
+from microt.settings import over
 from microt.sources import npy
 
 import microt
@@ -48,19 +49,7 @@ PAUSE_MS = 100  # between two marks
 
 
 def read_settings():
-    settings = dict(SETTINGS)
-    for path in CONFIGS:
-        try:
-            file = open(path)
-        except OSError:
-            continue
-        with file:
-            given = json.load(file)
-        unknown = [name for name in given if name not in SETTINGS]
-        if unknown:
-            raise ValueError("%s: expected some of %s, got %s" % (path, sorted(SETTINGS), unknown))
-        settings.update(given)
-        break
+    settings = over(SETTINGS, CONFIGS)
     for name, known in (("role", ROLES), ("sensor", sorted(SENSORS))):
         if settings[name] not in known:
             raise ValueError("%s: expected one of %s, got %r" % (name, known, settings[name]))

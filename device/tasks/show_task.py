@@ -11,6 +11,7 @@ file. The last line printed is `REPORT ` and a JSON object: {"classes", "samples
 import json
 import sys
 
+from microt.settings import first
 from microt.sources import npy
 
 import microt
@@ -19,22 +20,9 @@ CONFIGS = ("task.json", "/rom/task.json")
 PREDICTIONS = 40
 
 
-def read_config():
-    """The lesson: the JSON file named as first argument, where scripts have arguments, else the first of CONFIGS."""
-    arguments = getattr(sys, "argv", ())
-    for path in arguments[1:2] or CONFIGS:
-        try:
-            file = open(path)
-        except OSError as error:
-            failed = error.errno
-            continue
-        with file:
-            return json.load(file)
-    raise OSError(failed, "%s cannot be opened; the head of this script says what it holds" % path)
-
-
 def main():
-    config = read_config()
+    # scripts have arguments on the unix build alone
+    _, config = first(getattr(sys, "argv", ())[1:2] or CONFIGS)
     net = microt.Backbone(config["backbone"])
     task = microt.Task(net, config["task"])
     print("%s: %d samples of %d classes" % (config["task"], len(task), len(task.classes)))

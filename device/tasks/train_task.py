@@ -17,6 +17,7 @@ import os
 import sys
 import time
 
+from microt.settings import first
 from microt.sources import npy
 
 import microt
@@ -176,22 +177,9 @@ def report(values, rows):
     sys.stdout.write("]}\n")
 
 
-def read_config():
-    """The lesson: the JSON file named as first argument, where scripts have arguments, else the first of CONFIGS."""
-    arguments = getattr(sys, "argv", ())
-    for path in arguments[1:2] or CONFIGS:
-        try:
-            file = open(path)
-        except OSError as error:
-            failed = error.errno
-            continue
-        with file:
-            return json.load(file)
-    raise OSError(failed, "%s cannot be opened; the head of this script says what it holds" % path)
-
-
 def main():
-    config = read_config()
+    # scripts have arguments on the unix build alone
+    _, config = first(getattr(sys, "argv", ())[1:2] or CONFIGS)
     train = Lesson(config["train"], "train")
     unseen = Lesson(config["test"], "test")
     ratio = config.get("exit_ratio", 0.5)

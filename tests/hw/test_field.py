@@ -1,11 +1,21 @@
 # SPDX-License-Identifier: MIT
 """device/tasks/field.py as main.py, driven by presses of the board's button; the power is cut on the way.
 
-On the emulated board the test presses. A real board is not driven yet: its ROMFS and main.py are the user's.
+On the emulated board the test presses. A real board has a button to ground on pin 3 and LEDs on pins 5 and 6, and
+someone beside it who does what the lines that begin with PLEASE say (or a relay that reads them):
+
+    pytest -s tests/hw/test_field.py --port=/dev/ttyACM0
+
+The board's ROMFS, main.py, field.json and /field_test are written then; main.py and field.json come back at the end.
 """
 
+import base64
 import io
 import json
+import os
+import subprocess
+import sys
+import threading
 import time
 from pathlib import Path
 
@@ -13,7 +23,8 @@ import numpy as np
 import pytest
 import serial
 
-from microt.boards import Link, romfs_image
+from microt import teach
+from microt.boards import Link, LinkError, romfs_image
 
 ROOT = Path(__file__).resolve().parents[2]
 BACKBONE = ROOT / "models" / "objects.mtb"
@@ -34,37 +45,32 @@ def pictures(pattern, count, seed):
     return np.clip(x, 0, 255).astype(np.uint8)
 
 
-@pytest.fixture(scope="module")
-def image():
-    """A ROMFS with the backbone, the samples (by pattern: SHOTS to teach, TESTED to test), the settings."""
-    if not BACKBONE.is_file():
-        pytest.skip("models/objects.mtb is not there")
-    samples = io.BytesIO()
-    np.save(samples, np.concatenate([pictures(p, SHOTS + TESTED, 7 * p + 1) for p in range(CLASSES + 1)]))
-    settings = {"samples": "/rom/samples.npy", "fit_after_ms": 700}
-    return romfs_image(
-        {
-            "backbone.mtb": BACKBONE.read_bytes(),
-            "samples.npy": samples.getvalue(),
-            "field.json": json.dumps(settings).encode(),
-        }
-    )
+def name_of(pattern):
+    return f"class {pattern + 1}"
 
 
-class Person:
-    """Someone at a running field device: shows samples, presses the button, reads what it says."""
+def npy(array):
+    buffer = io.BytesIO()
+    np.save(buffer, array)
+    return buffer.getvalue()
 
-    def __init__(self, emulator):
-        self.emulator = emulator
-        self.port = serial.Serial(emulator.port, timeout=0.05)
+
+class Device:
+    """A board with field.py as its main.py, someone who presses its button, and what it says."""
+
+    patience = 60
+
+    def __init__(self):
+        self.port = None
         self.text = ""
 
-    def close(self):
-        self.port.close()
+    def open(self, path):
+        self.port = serial.Serial(path, timeout=0.05)
+        self.text = ""
 
-    def hears(self, words, seconds=60):
+    def hears(self, words, seconds=None):
         """The line that begins with `words`, which comes within so many seconds; earlier lines are passed over."""
-        end = time.monotonic() + seconds
+        end = time.monotonic() + (seconds or self.patience)
         while time.monotonic() < end:
             while "\n" in self.text:
                 line, self.text = self.text.split("\n", 1)
@@ -78,8 +84,54 @@ class Person:
 
     def shows(self, pattern, number):
         """Feeds a sample; the answer's label, "-" while there are not two classes."""
-        self.port.write(b"#%d\n" % (pattern * (SHOTS + TESTED) + number))
+        self.feed(pattern, number)
         return self.hears("answer:").split(": ")[1].rsplit(" ", 3)[0]
+
+    def teaches(self, pattern, numbers):
+        for number in numbers:
+            self.shows(pattern, number)
+            self.presses("short")
+            self.hears("taught:")
+
+    def knows(self, pattern):
+        """What it says to the samples of a pattern that were not taught."""
+        return [self.shows(pattern, SHOTS + i) for i in range(TESTED)]
+
+
+class EmulatedDevice(Device):
+    """Gestures by the LED, as a person would make them: instructions, not seconds, are this board's time."""
+
+    EDGES = {"short": (True,), "long": (True, False), "very long": (True, False, True)}
+
+    def __init__(self, start, settings):
+        super().__init__()
+        self.start, self.emulator = start, None
+        samples = np.concatenate([pictures(p, SHOTS + TESTED, 7 * p + 1) for p in range(CLASSES + 1)])
+        self.samples = samples
+        settings = {"samples": "/rom/samples.npy", "fit_after_ms": 700, **settings}
+        files = {"backbone.mtb": BACKBONE.read_bytes(), "samples.npy": npy(samples)}
+        self.image = romfs_image({**files, "field.json": json.dumps(settings).encode()})
+
+    def install(self, files=None):
+        with self.start(romfs=self.image) as emulator, Link(emulator.port) as link:
+            for path, data in {"/main.py": FIELD.read_bytes(), **(files or {})}.items():
+                link.put(data, path)
+            emulator.kill()
+
+    def power_on(self):
+        self.emulator = self.start()
+        self.open(self.emulator.port)
+
+    def power_off(self):
+        self.port.close()
+        self.emulator.kill()
+
+    def feed(self, pattern, number):
+        self.port.write(b"#%d\n" % (pattern * (SHOTS + TESTED) + number))
+
+    def shows_known(self):
+        """Whether the LED for a known class is lit."""
+        return self.emulator.led(KNOWN)
 
     def waits_for_led(self, lit, seconds=20):
         end = time.monotonic() + seconds
@@ -87,86 +139,273 @@ class Person:
             assert time.monotonic() < end, f"the LED never went {'on' if lit else 'out'}"
             time.sleep(0.001)
 
-    def presses(self, *edges):
-        """Holds the button until the LED has gone through `edges` (True: lit), lets go, sees it dark."""
-        self.emulator.press(BUTTON)
-        for lit in edges:
-            self.waits_for_led(lit)
-        self.emulator.release(BUTTON)
-        self.waits_for_led(False)
-        time.sleep(0.03)
-
-    def short(self):
-        self.presses(True)
-
-    def double(self):
-        self.presses(True)
-        self.presses(True)
-
-    def long(self):
-        self.presses(True, False)
-
-    def very_long(self):
-        self.presses(True, False, True)
-
-    def teaches(self, pattern, numbers):
-        for number in numbers:
-            self.shows(pattern, number)
-            self.short()
-            self.hears("taught:")
+    def presses(self, gesture):
+        for edges in [self.EDGES["short"]] * 2 if gesture == "double" else [self.EDGES[gesture]]:
+            self.emulator.press(BUTTON)
+            for lit in edges:
+                self.waits_for_led(lit)
+            self.emulator.release(BUTTON)
+            self.waits_for_led(False)
+            time.sleep(0.03)
 
 
-def answers(person, pattern):
-    return [person.shows(pattern, SHOTS + i) for i in range(TESTED)]
+class RealDevice(Device):
+    """A board at a port, and someone who reads the lines that begin with PLEASE."""
 
+    patience = 180
 
-def test_a_day_in_the_field(start, image):
-    names = [f"class {i + 1}" for i in range(CLASSES)]
-    with start(romfs=image) as emulator:
-        with Link(emulator.port) as link:
+    def __init__(self, path, say):
+        super().__init__()
+        self.path, self.say = path, say
+        self.before = {}
+
+    def install(self):
+        teach.push(BACKBONE.read_bytes(), self.path)
+        settings = {"task": "/field_test", "fit_after_ms": 700}
+        with Link(self.path) as link:
+            for name in ("/main.py", "/field.json"):
+                try:
+                    self.before[name] = link.get(name)
+                except LinkError:
+                    self.before[name] = None
+            forget_folder(link, "/field_test")
+            link.put(json.dumps(settings).encode(), "/field.json")
             link.put(FIELD.read_bytes(), "/main.py")
-        emulator.kill()
 
+    def restore(self):
+        self.say("PLEASE: hold the button, cut the power and give it back, then let go")
+        self.waits_for_power("not started:")
+        self.port.close()
+        with Link(self.path) as link:
+            forget_folder(link, "/field_test")
+            for name, data in self.before.items():
+                if data is None:
+                    link.exec(f"os.remove({name!r})")
+                else:
+                    link.put(data, name)
+
+    def power_on(self):
+        self.say("PLEASE: cut the power and give it back")
+        self.waits_for_power("ready:")
+
+    def waits_for_power(self, words):
+        """Opens the line again and again until the board says so; what it said is heard once more."""
+        end = time.monotonic() + self.patience
+        while time.monotonic() < end:
+            try:
+                if not self.port:
+                    self.open(self.path)
+                line = self.hears(words, 1)
+                self.text = line + "\n" + self.text
+                return
+            except (OSError, AssertionError) as error:
+                if isinstance(error, OSError) and self.port:
+                    self.port.close()
+                    self.port = None
+                time.sleep(0.1)
+        raise AssertionError(f"the board never said {words!r}")
+
+    def power_off(self):
+        pass
+
+    def feed(self, pattern, number):
+        data = base64.b64encode(pictures(pattern, SHOTS + TESTED, 7 * pattern + 1)[number].tobytes())
+        for at in range(0, len(data), 76):
+            self.port.write(data[at : at + 76] + b"\n")
+        self.port.write(b"\n")
+
+    def shows_known(self):
+        return None
+
+    def presses(self, gesture):
+        self.say(f"PLEASE: {gesture} press")
+
+
+def forget_folder(link, folder):
+    link.exec(f"""
+import os
+try:
+    for name in os.listdir({folder!r}):
+        os.remove({folder!r} + "/" + name)
+    os.rmdir({folder!r})
+except OSError:
+    pass
+""")
+
+
+@pytest.fixture
+def device(request, start_if_emulated, capsys):
+    if not BACKBONE.is_file():
+        pytest.skip("models/objects.mtb is not there")
+    port = request.config.getoption("port")
+    if not port:
+        device = EmulatedDevice(start_if_emulated, {})
+        device.install()
+        yield device
+        return
+
+    def say(line):
+        with capsys.disabled():
+            print(line, flush=True)
+
+    device = RealDevice(port, say)
+    device.install()
+    yield device
+    device.restore()
+
+
+@pytest.fixture
+def start_if_emulated(request):
+    return None if request.config.getoption("port") else request.getfixturevalue("start")
+
+
+def test_a_day_in_the_field(device):
     # three classes
-    emulator = start(romfs=image)
-    person = Person(emulator)
-    assert person.hears("ready:") == "ready: 0 classes, 0 samples, class: class 1"
+    device.power_on()
+    assert device.hears("ready:") == "ready: 0 classes, 0 samples, class: class 1"
     for pattern in range(3):
         if pattern:
-            person.very_long()
-            assert person.hears("class:") == f"class: {names[pattern]}"
-        person.teaches(pattern, range(SHOTS))
-    assert person.hears("fitted:") == f"fitted: 3 classes, {3 * SHOTS} samples"
+            device.presses("very long")
+            assert device.hears("class:") == f"class: {name_of(pattern)}"
+        device.teaches(pattern, range(SHOTS))
+    assert device.hears("fitted:") == f"fitted: 3 classes, {3 * SHOTS} samples"
     for pattern in range(3):
-        assert answers(person, pattern) == [names[pattern]] * TESTED
-        assert emulator.led(KNOWN)
-    person.close()
-    emulator.kill()
+        assert device.knows(pattern) == [name_of(pattern)] * TESTED
+        assert device.shows_known() in (True, None)
+    device.power_off()
 
     # the power is back: a fourth class, one sample of it wrong and undone
-    emulator = start(romfs=image)
-    person = Person(emulator)
-    assert person.hears("ready:") == f"ready: 3 classes, {3 * SHOTS} samples, class: class 1"
-    assert answers(person, 1) == [names[1]] * TESTED
-    person.long()
-    assert person.hears("class:") == "class: class 2"
-    person.very_long()
-    assert person.hears("class:") == "class: class 4"
-    person.teaches(3, range(SHOTS))
-    person.teaches(0, [SHOTS])
-    person.double()
-    assert person.hears("undone:") == f"undone: class 4, {SHOTS} samples"
-    assert person.hears("fitted:") == f"fitted: 4 classes, {4 * SHOTS} samples"
-    assert answers(person, UNSEEN) == ["unknown"] * TESTED and not emulator.led(KNOWN)
-    seen = [answers(person, pattern) for pattern in range(CLASSES)]
-    assert sum(label == names[p] for p, labels in enumerate(seen) for label in labels) >= CLASSES * TESTED - 2
-    person.close()
-    emulator.kill()
+    device.power_on()
+    assert device.hears("ready:") == f"ready: 3 classes, {3 * SHOTS} samples, class: class 1"
+    assert device.knows(1) == [name_of(1)] * TESTED
+    device.presses("long")
+    assert device.hears("class:") == "class: class 2"
+    device.presses("very long")
+    assert device.hears("class:") == "class: class 4"
+    device.teaches(3, range(SHOTS))
+    device.teaches(0, [SHOTS])
+    device.presses("double")
+    assert device.hears("undone:") == f"undone: class 4, {SHOTS} samples"
+    assert device.hears("fitted:") == f"fitted: 4 classes, {4 * SHOTS} samples"
+    assert device.knows(UNSEEN) == ["unknown"] * TESTED and not device.shows_known()
+    seen = [device.knows(pattern) for pattern in range(CLASSES)]
+    assert sum(label == name_of(p) for p, labels in enumerate(seen) for label in labels) >= CLASSES * TESTED - 2
+    device.power_off()
 
     # and again: all is there, and says the same
-    emulator = start(romfs=image)
-    person = Person(emulator)
-    assert person.hears("ready:") == f"ready: 4 classes, {4 * SHOTS} samples, class: class 1"
-    assert [answers(person, pattern) for pattern in range(CLASSES)] == seen
-    assert answers(person, UNSEEN) == ["unknown"] * TESTED
-    person.close()
+    device.power_on()
+    assert device.hears("ready:") == f"ready: 4 classes, {4 * SHOTS} samples, class: class 1"
+    assert [device.knows(pattern) for pattern in range(CLASSES)] == seen
+    assert device.knows(UNSEEN) == ["unknown"] * TESTED
+    device.power_off()
+
+
+def test_samples_over_the_line_and_on_a_display(start):
+    """Base64 over the board's line is the same sample; the display shows what the line says; asleep in between."""
+    device = EmulatedDevice(start, {"display": "screen", "light_sleep": True})
+    screen = b"def show(text):\n    with open('/screen.txt', 'a') as file:\n        file.write(text + '\\n')\n"
+    device.install({"/screen.py": screen})
+    device.power_on()
+    device.hears("ready:")
+    for pattern in range(2):
+        if pattern:
+            device.presses("very long")
+        device.teaches(pattern, range(SHOTS))
+    device.hears("fitted:")
+    number = SHOTS
+    device.feed(0, number)
+    named = device.hears("answer:")
+    data = base64.b64encode(device.samples[number].tobytes())
+    for at in range(0, len(data), 400):
+        device.port.write(data[at : at + 400] + b"\n")
+    device.port.write(b"\n")
+    assert device.hears("answer:") == named
+    device.port.write(b"#9999\n")
+    assert device.hears("sample:")
+    device.port.write(base64.b64encode(bytes(100)) + b"\n\n")
+    assert device.hears("sample:") == "sample: expected 27648 bytes, got 100"
+    device.feed(1, number)
+    assert device.hears("answer:").startswith("answer: class 2")
+    device.port.close()
+    with Link(device.emulator.port) as link:
+        shown = link.get("/screen.txt").decode().splitlines()
+    assert shown[0].startswith("ready:") and shown.count(named) == 2 and "class: class 2" in shown
+
+
+def test_a_board_that_hangs_comes_back_with_what_it_was_taught(start):
+    """A source that never returns: the watchdog resets the board, and the application starts again."""
+    device = EmulatedDevice(start, {"source": "hanging", "watchdog_ms": 3000})
+    hanging = b"""
+import io
+import os
+from microt.sources import npy
+
+class Source:
+    def __init__(self, settings):
+        self.samples = npy.open(settings["samples"])
+
+    def read(self):
+        if "task" in os.listdir("/") and "hung" not in os.listdir("/"):
+            io.open("/hung", "w").close()
+            while True:
+                pass
+        return self.samples[0]
+
+def open(settings, net):
+    return Source(settings)
+"""
+    device.install({"/hanging.py": hanging})
+    device.power_on()
+    device.hears("ready:")
+    device.hears("answer: -")
+    device.presses("short")
+    assert device.hears("taught:") == "taught: class 1, 1 samples"
+    assert device.hears("started again") == "started again by the watchdog"
+    assert device.hears("ready:") == "ready: 1 classes, 1 samples, class: class 1"
+    device.power_off()
+
+
+@pytest.mark.slow
+def test_with_a_port_and_a_person(start, tmp_path):
+    """The test above as it runs on a real board: this one reads its lines and does what they ask for."""
+    device = EmulatedDevice(start, {})
+    image = romfs_image({"backbone.mtb": BACKBONE.read_bytes()})
+    plug = tmp_path / "port"
+
+    def give_power(**options):
+        device.emulator = start(icount=False, **options)
+        plug.unlink(missing_ok=True)
+        plug.symlink_to(device.emulator.port)
+
+    def held(done):
+        # from before the firmware's first instruction on; the emulator lets all buttons go when it starts
+        with open(tmp_path / "storage.bin", "r+b", buffering=0) as storage:
+            while not done.is_set():
+                os.pwrite(storage.fileno(), bytes([1 << BUTTON]), 4)
+                time.sleep(0.001)
+
+    give_power(romfs=image)
+    command = [sys.executable, "-m", "pytest", "-s", "-q", "-p", "no:cacheprovider", __file__]
+    command += ["-k", "test_a_day_in_the_field", f"--port={plug}"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
+        said = []
+        for line in process.stdout:
+            said.append(line)
+            _, please, words = line.partition("PLEASE: ")
+            if not please:
+                continue
+            if words.strip().endswith(" press"):
+                device.presses(words.strip().removesuffix(" press"))
+                continue
+            device.emulator.kill()
+            released = threading.Event()
+            if words.startswith("hold"):
+                threading.Thread(target=held, args=(released,), daemon=True).start()
+            give_power()
+            if words.startswith("hold"):
+                time.sleep(3)
+                released.set()
+    assert process.returncode == 0, "".join(said)
+    with Link(device.emulator.port) as link:
+        link.exec("import os")
+        assert "main.py" not in link.eval("os.listdir('/')") and "field_test" not in link.eval("os.listdir('/')")

@@ -2,7 +2,8 @@
 """Samples that a host feeds over the board's line, as text.
 
 A sample is a line `#17`, which names one of a file's samples, or lines of base64 and then an empty
-line. Nothing waits: `read` takes what has come and returns None until a sample is whole.
+line. Nothing waits: `read` takes what has come, so much at a time that the rest of the program has its turn, and
+returns None until a sample is whole.
 """
 
 import select
@@ -10,6 +11,7 @@ import sys
 from binascii import a2b_base64
 
 LINE = 512  # characters that a line has at most
+TURN = 2048  # characters that are taken at a time
 
 
 class Stream:
@@ -27,7 +29,9 @@ class Stream:
 
     def read(self):
         """The next sample, valid until the next call, or None. What is no sample is told in `problem` and left out."""
-        while self._poll.poll(0):
+        for _ in range(TURN):
+            if not self._poll.poll(0):
+                return None
             character = self._file.read(1)
             if not character:
                 return None
