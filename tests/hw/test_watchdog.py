@@ -49,7 +49,7 @@ def test_wrong_watchdogs(emulator, link, arguments, words):
 def test_light_sleep_ends_in_time_or_with_a_byte(emulator, link):
     link.exec("import machine, time")
     code = "t = time.ticks_ms()\nmachine.lightsleep(300)\nprint(time.ticks_diff(time.ticks_ms(), t))"
-    assert 300 <= int(link.exec(code)) <= 310
+    assert 300 <= int(link.exec(code)) < 400
     link._transport.exec_raw_no_follow("machine.lightsleep()\nprint('awake')")
     time.sleep(0.5)
     link._transport.serial.write(b"x")
