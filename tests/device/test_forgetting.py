@@ -206,6 +206,18 @@ assert all(r.label is None for r in unknown) and unknown[0].exit == 0, unknown[0
 assert {label for label in known if label} == {"apple", "pear"}
 task.calibrate()
 assert task.reject_rate is None and task.predict(strange).label
-vfs.umount("/fg")
 print("rejection")
+
+# the same picture again and again: nothing lies about the class means but rounding
+for shots in (3, 7, 10):
+    mount(Disk(64), "/fg")
+    alike = Task(ByteNet(40, 24), PATH)
+    pictures = [bytes(getrandbits(8) for _ in range(64)) for _ in range(3)]
+    for i in range(3 * shots):
+        alike.learn(pictures[i % 3], "class %d" % (i % 3))
+    alike.fit()
+    alike.calibrate()
+    assert [alike.predict(x).label for x in pictures] == ["class 0", "class 1", "class 2"]
+print("samples all alike")
+vfs.umount("/fg")
 print("OK")

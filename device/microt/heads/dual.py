@@ -39,6 +39,8 @@ from microt.vector import (
     symmetric_times,
 )
 
+ALIKE = 1e-4  # of the squared lengths; what lies closer about its class's mean is rounding
+
 
 def fit(net, exit, journal, progress=None):
     """A fitted Head and its HeldOut. MemoryError: nothing has changed."""
@@ -48,7 +50,7 @@ def fit(net, exit, journal, progress=None):
     counts = [journal.count(c) for c in range(classes)]
     gc.collect()
     matrix = zeros(gram_size(n, k))
-    trace = samples(net, feature, journal, matrix, k, progress)
+    trace = whole = samples(net, feature, journal, matrix, k, progress)
 
     # about the class means: K = (I - P) G (I - P), P the averages over classes
     member = zeros(n)
@@ -76,8 +78,10 @@ def fit(net, exit, journal, progress=None):
         for i in range(n):
             along[c][i] -= between[labels[i]][c]
     del member, shift
+    # of samples that are all alike in each class, rounding alone is left
+    alike = trace <= ALIKE * whole
     trace /= n
-    if n == classes or trace <= 0:
+    if n == classes or alike:
         trace = feature.prior_trace or k
     rho = feature.shrink * trace / k
     ridge = rho * n / (1 - feature.shrink)
