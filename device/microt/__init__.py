@@ -5,7 +5,7 @@ net = microt.Backbone("/rom/backbone.mtb")
 task = microt.Task(net, path="/task")       opens what was taught before, or starts empty
 task.learn(x, "apple")                      one labelled sample
 task.fit(); task.calibrate(exit_ratio=0.5); task.save()
-task.predict(x)                             Result(label, confidence, exit, scores)
+task.predict(x)                             Result(label, confidence, exit, scores, familiarity)
 """
 
 import _microt

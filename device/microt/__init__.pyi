@@ -9,11 +9,18 @@ import _microt
 version: str
 
 class Result(NamedTuple):
+    """What `Task.predict` and `Task.answers` give."""
+
     label: str | None
+    """The class; None for what was never taught."""
     confidence: float
+    """The highest score."""
     exit: int
+    """Which exit answered."""
     scores: Any
+    """array("f"), in the order of `Task.classes`, summing to 1."""
     familiarity: float
+    """How much it looks like what was taught; what `reject_rate` sets a limit to."""
 
 def Backbone(source: Any, *, arena: Any = None) -> _microt.Backbone: ...
 

@@ -28,7 +28,13 @@ version: str
 """The version of microt, such as "0.1.0"."""
 
 def kernels() -> tuple[str, ...]:
-    """The kernels this firmware was built with, such as ("reference",)."""
+    """The kernels that this firmware was built with, the fastest first, such as ("dsp", "reference").
+
+    A file that was compiled for a target (`microt compile --target dsp`) runs where the kernels of that name are, one
+    for the target generic everywhere. `Backbone` refuses any other with ValueError: its weights are laid out for
+    kernels that are not here. Files of one backbone for several targets have the same `sha256`, so what was taught
+    with one is known with all.
+    """
 
 class Picture:
     """A camera's frame as a backbone takes it: the middle square, scaled, RGB of 8 bits.
