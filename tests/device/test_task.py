@@ -373,11 +373,11 @@ for taught in ("fitted", "not fitted"):
         error = raises(
             MemoryError, ["learn", "bytes needed", "free", "4 classes and 12 samples"], lambda: task.learn(x, "fifth")
         )
-        blocks.extend(fill_memory(1024))  # what the error before has set free
+        more = fill_memory(1024)  # what the error before has set free
         error = raises(MemoryError, ["fit", "bytes needed", "4 classes and 12 samples"], task.fit)
         error = None
     finally:
-        blocks = None
+        blocks = more = None
         gc.collect()
     assert task.classes == list(NAMES) and len(task) == 12
     assert [a[0] for a in answers(task)] == [a[0] for a in before], taught
