@@ -188,7 +188,8 @@ def open_source(settings, net):
     source = settings["source"]
     if source == "stream":
         h, w, c = net.input_shape
-        return stream.Stream(npy.open(settings["samples"]) if settings["samples"] else None, h * w * c)
+        size = 2 * net.samples if net.samples else h * w * c
+        return stream.Stream(npy.open(settings["samples"]) if settings["samples"] else None, size)
     return Cycle(source) if source.endswith(".npy") else __import__(source).open(settings, net)
 
 
