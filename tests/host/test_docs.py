@@ -86,3 +86,8 @@ def test_the_site_builds_without_warnings(tmp_path):
     assert done.returncode == 0, done.stderr
     front = (tmp_path / "site" / "index.html").read_text(encoding="utf-8")
     assert "demo.png" in front and (tmp_path / "site" / "demo.png").is_file()
+
+
+def test_the_wiring_is_drawn_as_it_is_said():
+    done = subprocess.run([sys.executable, ROOT / "tools" / "wiring.py", "--check"], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
