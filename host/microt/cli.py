@@ -376,10 +376,13 @@ def train(data, backbone, board, port, shots, classes, unseen, exit_ratio, seed,
 @click.option("--head", default="lda", show_default=True, help="lda, logistic, means or ridge")
 @click.option("--exit-ratio", default=0.5, show_default=True, help="share to be answered at exit 0")
 @click.option("--seed", default=0, show_default=True)
+@click.option("--float", "float_model", type=EXISTING_FILE, help="compare with model.keras, before int8")
+@click.option("--teacher", type=EXISTING_FILE, help="compare with a .tflite classifier, the ceiling")
+@click.option("--baseline", "baselines", type=EXISTING_FILE, multiple=True, help="compare with another; again for more")
 @click.option("-o", "--output", type=NEW, help="a folder for the report: JSON, picture and page")
 @json_option
 @one_line_errors
-def evaluate(file, data, output, as_json, **protocol):
+def evaluate(file, data, output, as_json, float_model, teacher, baselines, **protocol):
     """Few-shot accuracy of a backbone, with the engine and the learning code that ship.
 
     \b
@@ -388,8 +391,11 @@ def evaluate(file, data, output, as_json, **protocol):
     from microt.evaluate import fewshot
     from microt.evaluate import report as paper
 
+    against = {"float_model": float_model, "teacher": teacher, "baselines": baselines}
     with progress_bar("evaluating") as update:
-        result = fewshot.evaluate(file, data, log=note, progress=update, **protocol)
+        result = fewshot.evaluate(
+            file, data, against=against if any(against.values()) else None, log=note, progress=update, **protocol
+        )
     written = paper.write(result, output) if output else {}
     click.echo(json.dumps(result) if as_json else paper.describe(result))
     for path in written.values():
@@ -464,7 +470,7 @@ def distill(recipe, output):
 @click.argument("backbone")
 @click.option("--data", multiple=True, required=True, help="pictures without labels: a folder or .npz; again for more")
 @click.option("-o", "--output", type=NEW, required=True, help="folder for the new backbone and the files beside it")
-@click.option("--teacher", type=EXISTING_FILE, help="a .tflite classifier to learn from as well")
+@click.option("--teacher", type=EXISTING_FILE, help="a .tflite classifier, or .npy embeddings, to learn from as well")
 @click.option("--steps", type=int, help="training steps  [default: a few minutes' worth]")
 @click.option("--seed", default=1, show_default=True)
 @one_line_errors

@@ -14,12 +14,15 @@ from pathlib import Path
 import keras
 import numpy as np
 
+from microt.bias_correction import correct_bias
 
-def quantize(model: keras.Model, pictures: np.ndarray) -> bytes:
+
+def quantize(model: keras.Model, pictures: np.ndarray, *, bias_correction: bool = False) -> bytes:
     """The int8 `.tflite` of a Keras model whose input is pictures in [-1, 1].
 
     pictures: (N, H, W, 3) uint8 calibration pictures at the model's resolution; a few hundred.
-    The outputs keep the model's order. RuntimeError when the input's quantisation did not come
+    bias_correction: see `microt.bias_correction`. The outputs keep the model's order.
+    RuntimeError when the input's quantisation did not come
     out as pixel - 128.
     """
     shape = tuple(model.input_shape[1:])
@@ -27,6 +30,8 @@ def quantize(model: keras.Model, pictures: np.ndarray) -> bytes:
         raise ValueError(
             f"pictures: expected (N, {', '.join(map(str, shape))}) uint8, got {pictures.shape} {pictures.dtype}"
         )
+    if bias_correction:
+        model = correct_bias(model, pictures.astype(np.float32) / 128 - 1)
     # a picture that holds black and white pins the input's range
     extremes = np.resize(np.array([0, 255], np.uint8), (1, *shape))
     content = _convert(model, (p.astype(np.float32) / 128 - 1 for p in np.concatenate([pictures, extremes])))

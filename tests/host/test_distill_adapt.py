@@ -146,6 +146,18 @@ def test_adapting_without_a_teacher(adapted, tmp_path):
     assert "teacher: none" in (tmp_path / "card.md").read_text()
 
 
+def test_adapting_to_embeddings_made_elsewhere(adapted, tmp_path):
+    folder, _, _ = adapted
+    np.save(tmp_path / "teacher.npy", np.random.default_rng(0).random((260, 8)).astype(np.float32))
+    arguments = {"steps": 1, "log": lambda text: None, "teacher": tmp_path / "teacher.npy"}
+    result = adapting.adapt(folder / "model.keras", folder / "mine", tmp_path / "out", **arguments)
+    assert 0 <= result["scores"]["after"]["exit0"]["neighbours"] < 0.5
+    assert "teacher: `teacher.npy`" in (tmp_path / "out" / "card.md").read_text()
+    np.save(tmp_path / "teacher.npy", np.ones((9, 8), np.float32))
+    with pytest.raises(ValueError, match=r"teacher\.npy: expected 260 rows, one a picture, got 9"):
+        adapting.adapt(folder / "model.keras", folder / "mine", tmp_path / "out2", **arguments)
+
+
 def test_too_few_pictures_and_no_pictures(tmp_path):
     small_backbone().save(tmp_path / "model.keras")
     (tmp_path / "few").mkdir()

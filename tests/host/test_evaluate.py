@@ -156,3 +156,57 @@ def test_report_in_words_and_on_a_page(result, tmp_path):
     page = paths["html"].read_text()
     assert page.count("<tr>") == 4 + 12 + 7 and "data:image/png;base64," in page
     assert "http" not in page.replace("http-equiv", "")  # all in one file
+
+
+@pytest.fixture(scope="module")
+def networks(tmp_path_factory):
+    """A float network of two exits with its features, and a classifier as teacher, of 4 x 4 pictures."""
+    import keras
+    import tensorflow as tf
+
+    folder = tmp_path_factory.mktemp("rivals")
+    keras.utils.set_random_seed(4)
+    image = keras.Input((4, 4, 3))
+    first = keras.layers.Dense(12, activation="relu")(keras.layers.Flatten()(image))
+    last = keras.layers.Dense(8, activation="relu")(first)
+    keras.Model(image, [first, last]).save(folder / "model.keras")
+    parts = ([(0, 0, 12)], [(0, 0, 12), (1, 0, 8)])
+    features = [
+        head.ExitFeatures(tuple(p), True, np.zeros(d, np.float32), np.eye(d, dtype=np.int8), np.ones(d), 0.5, 1.0)
+        for p, d in zip(parts, (12, 20), strict=True)
+    ]
+    head.save_features(folder / "backbone_features.npz", features)
+    pooled = keras.layers.AveragePooling2D(2)(keras.layers.Conv2D(16, 1, activation="relu")(image))
+    converter = tf.lite.TFLiteConverter.from_keras_model(keras.Model(image, keras.layers.Flatten()(pooled)))
+    (folder / "teacher.tflite").write_bytes(converter.convert())
+    return folder
+
+
+def test_other_networks_on_the_same_episodes(networks):
+    data = pictures()
+    against = {
+        "float_model": networks / "model.keras", "teacher": networks / "teacher.tflite",
+        "baselines": [networks / "model.keras"],
+    }  # fmt: skip
+    result = evaluate(tiny_backbone.build(), data, ways=4, shots=6, episodes=2, seed=1, against=against)
+    rows = {row["role"]: row for row in result["rivals"]}
+    assert list(rows) == ["float", "teacher", "baseline"]
+    assert [rows[r]["head"] for r in rows] == ["lda", "logistic", "logistic"]
+    assert rows["teacher"]["exit0"] is None and set(rows["teacher"]["ci95"]) == {"exit1"}
+    for row in result["rivals"]:
+        assert 0.4 < row["exit1"] <= 1, "better than 1 in 4: the queries were matched with their own labels"
+    shown = describe(result)
+    assert "before int8, model.keras, lda" in shown and "teacher, teacher.tflite, logistic" in shown
+    from microt.evaluate.report import page
+
+    assert "baseline, model.keras, logistic" in page(result, b"")
+
+
+def test_a_rival_of_another_size_needs_the_file(networks):
+    import keras
+
+    image = keras.Input((8, 8, 3))
+    keras.Model(image, keras.layers.GlobalAveragePooling2D()(image)).save(networks / "large.keras")
+    against = {"baselines": [networks / "large.keras"]}
+    with pytest.raises(ValueError, match="expected pictures of 8 pixels, got 4; give the file instead"):
+        evaluate(tiny_backbone.build(), pictures(), ways=4, shots=6, episodes=1, against=against)

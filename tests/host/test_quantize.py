@@ -46,6 +46,30 @@ def small():
     return model, x, quantize(model, x)
 
 
+def test_bias_correction_takes_back_what_rounding_adds():
+    """Weights of .4 steps all round to nothing: their share of the mean must come back through the bias."""
+    image = keras.Input((16, 16, 3))
+    y = keras.layers.Conv2D(6, 3, name="conv")(image)
+    y = keras.layers.DepthwiseConv2D(3, name="depthwise")(keras.layers.ReLU(6.0)(y))
+    y = keras.layers.Conv2D(8, 1, name="pointwise")(keras.layers.ReLU(6.0)(y))
+    model = keras.Model(image, keras.layers.GlobalAveragePooling2D()(y))
+    rng = np.random.default_rng(3)
+    for layer in model.layers:
+        if layer.weights:
+            kernel = np.full(layer.get_weights()[0].shape, 0.4 / 127)
+            kernel[0, 0, 0] = 1  # sets the scale of its channel
+            layer.set_weights([kernel, np.full(layer.get_weights()[1].shape, 0.3)])
+    x = rng.integers(128, 256, (30, 16, 16, 3), dtype=np.uint8)
+    wanted = model.predict(x / np.float32(128) - 1, verbose=0)
+
+    def off(**options):
+        backbone = Int8Backbone(quantize(model, x, **options))
+        got = (backbone.embed(x)[0].astype(float) - backbone.zero_points[0]) * backbone.scales[0]
+        return np.abs((got - wanted).mean(axis=0)).mean()
+
+    assert off(bias_correction=True) < 0.3 * off()
+
+
 def test_only_operators_that_the_engine_runs(small):
     found = set(operators(small[2]))
     assert found <= ALLOWED

@@ -26,7 +26,7 @@ from microt.distill.augment import augment
 from microt.distill.features import exit_parts
 from microt.distill.recipe import Augment, Backbone, Data, ExitLoss, Features, Quantize, Recipe, Start, Train
 from microt.distill.start import read_backbone
-from microt.distill.teacher import TfliteTeacher, cached_embeddings
+from microt.distill.teacher import NpyTeacher, TfliteTeacher, cached_embeddings
 from microt.distill.train import convert, draw_curves, train
 from microt.head import centred
 from microt.zoo.mobilenet_v1 import arguments_of, pools
@@ -56,7 +56,8 @@ def adapt(
     backbone: the name of a shipped one ("objects"), the output folder of `microt distill` or `microt adapt`, or a
     `.keras` or `.tflite` file of such. data: a folder (pictures anywhere below it), an `.npz` (its train
     split, labels ignored), or several of them. teacher: a `.tflite` classifier whose pooled
-    embedding (`tensor`) is to be learned; without one the backbone only learns from itself. steps: of
+    embedding (`tensor`) is to be learned, or an `.npy` of embeddings, a row a picture in the order of `read_all`;
+    without one the backbone only learns from itself. steps: of
     training, 2300 take a few minutes. A run that was cut short goes on where it was.
 
     Returns {"scores": {"before", "after": {"exit0", "exit1": {"views", "neighbours"}}}, "pictures",
@@ -77,7 +78,8 @@ def adapt(
     log(f"data: {len(pictures)} pictures; backbone {source.name}, {size} pixels")
     targets = None
     if teacher is not None:
-        targets = cached_embeddings(TfliteTeacher(teacher, tensor), pictures, out, log)
+        source_of_targets = NpyTeacher(teacher) if Path(teacher).suffix == ".npy" else TfliteTeacher(teacher, tensor)
+        targets = cached_embeddings(source_of_targets, pictures, out, log)
     order = np.random.default_rng(seed).permutation(len(pictures))
     held = min(int(HELD_OUT * len(pictures)), MOST_HELD_OUT)
     unseen, seen = np.sort(order[:held]), np.sort(order[held:])

@@ -101,28 +101,43 @@ def evaluate(
     x = {n: [inputs(e, arrays) for e in (0, 1)] for n, (_, arrays) in embeddings.sets.items()}
     found: dict[str, list] = {name: [] for name in SETS}
     for name, episode in episodes(embeddings, shots, count, query, seed):
-        y, p = episode.query_y, []
-        for e in (0, 1):
-            taught = fit(e, x[name][e][episode.support], episode.support_y)
-            p.append(head.scores(x[name][e][episode.query], taught))
-        confidence, early_answer, late_answer = p[0].max(1), p[0].argmax(1), p[1].argmax(1)
-        held_out = head.held_out_confidences(
-            x[name][0][episode.support],
-            episode.support_y,
-            lambda u, v: fit(0, u, v),
-            min(head.FOLDS, shots) if shots > 1 else 1,
-        ) if shots > 1 else confidence  # fmt: skip
-        by_median = confidence >= np.quantile(confidence, 1 - ratio)
-        by_threshold = confidence >= head.threshold(held_out, ratio)
-
-        def staged(early, y=y, first=early_answer, last=late_answer):
-            return np.mean(np.where(early, first, last) == y)
-
-        found[name].append([
-            np.mean(early_answer == y), np.mean(late_answer == y), staged(by_median),
-            auroc(confidence, early_answer == y), np.mean(by_threshold), staged(by_threshold),
-        ])  # fmt: skip
+        row = figures(x[name], episode, fit, ratio)
+        found[name].append([row[figure] for figure in FIGURES])
     return {name: np.array(rows) for name, rows in found.items()}
+
+
+def figures(
+    x: list[np.ndarray],
+    episode: Episode,
+    fit: Callable[[int, np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]],
+    ratio: float = 0.5,
+) -> dict[str, float]:
+    """FIGURES of one episode; x: what each exit's head sees, (N, d) an exit; of one exit, only "exit1"."""
+    y, p = episode.query_y, []
+    for e, inputs in enumerate(x):
+        taught = fit(e, inputs[episode.support], episode.support_y)
+        p.append(head.scores(inputs[episode.query], taught))
+    if len(p) == 1:
+        return {"exit1": float(np.mean(p[0].argmax(1) == y))}
+    confidence, early_answer, late_answer = p[0].max(1), p[0].argmax(1), p[1].argmax(1)
+    shots = int(np.bincount(episode.support_y).min())
+    held_out = head.held_out_confidences(
+        x[0][episode.support], episode.support_y, lambda u, v: fit(0, u, v), min(head.FOLDS, shots)
+    ) if shots > 1 else confidence  # fmt: skip
+    by_median = confidence >= np.quantile(confidence, 1 - ratio)
+    by_threshold = confidence >= head.threshold(held_out, ratio)
+
+    def staged(early):
+        return float(np.mean(np.where(early, early_answer, late_answer) == y))
+
+    return {
+        "exit0": float(np.mean(early_answer == y)),
+        "exit1": float(np.mean(late_answer == y)),
+        "staged": staged(by_median),
+        "auroc": auroc(confidence, early_answer == y),
+        "exit_ratio_got": float(np.mean(by_threshold)),
+        "staged_own_threshold": staged(by_threshold),
+    }
 
 
 def auroc(score: np.ndarray, right: np.ndarray) -> float:
@@ -166,7 +181,7 @@ def protocol(
     for n in shots:
         if features is None:
             found = evaluate(
-                embeddings, lambda e, a: _plain(embeddings.quantization, e, a), _logistic,
+                embeddings, lambda e, a: plain(embeddings.quantization, e, a), logistic,
                 shots=n, count=count, query=query, seed=seed,
             )  # fmt: skip
         else:
@@ -196,12 +211,14 @@ def table(results: dict) -> str:
     return "\n".join(lines)
 
 
-def _plain(quantization, e: int, arrays: list[np.ndarray]) -> np.ndarray:
+def plain(quantization, e: int, arrays: list[np.ndarray]) -> np.ndarray:
+    """(N, dim) float32: an exit's embeddings, dequantised."""
     scale, zero = quantization[e]
     return (arrays[e].astype(np.float32) - zero) * np.float32(scale)
 
 
-def _logistic(_exit: int, x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def logistic(_exit: int, x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Logistic regression on standardised inputs (C = 1), as scores of x: W (classes, d), b (classes,)."""
     from sklearn.linear_model import LogisticRegression
 
     mean, spread = x.mean(axis=0), x.std(axis=0) + 1e-6

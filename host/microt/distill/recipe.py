@@ -106,7 +106,10 @@ class Augment:
 
 @dataclass(frozen=True)
 class Quantize:
+    """pictures: to calibrate with. bias_correction: see `microt.bias_correction`."""
+
     pictures: int = 300
+    bias_correction: bool = False
 
 
 @dataclass(frozen=True)
@@ -215,8 +218,10 @@ def _read(path: Path, kind: type, name: str, table: dict[str, Any]):
         elif wanted in ("tuple[int, int]", "tuple[float, float]") and isinstance(value, list) and len(value) == 2:
             convert = int if "int" in wanted else float
             value = (convert(value[0]), convert(value[1]))
-        elif not (wanted == "int" and number and value == int(value)) and not (
-            wanted == "str" and isinstance(value, str)
+        elif (
+            not (wanted == "int" and number and value == int(value))
+            and not (wanted == "str" and isinstance(value, str))
+            and not (wanted == "bool" and isinstance(value, bool))
         ):
             raise ValueError(f"{path}: {name}.{key}: expected {wanted}, got {value!r}")
         values[key] = value

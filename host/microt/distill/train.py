@@ -82,7 +82,7 @@ def convert(
     rng = np.random.default_rng(recipe.train.seed)
     rows = rng.permutation(len(data))
     calibration = data.x[rows[: recipe.quantize.pictures]]
-    content = quantize(model, calibration)
+    content = quantize(model, calibration, bias_correction=recipe.quantize.bias_correction)
     paths["tflite"].write_bytes(content)
     others = data.x[rows[recipe.quantize.pictures :][:300]]
     similarity = cosine_similarity(model, content, others if len(others) else calibration)

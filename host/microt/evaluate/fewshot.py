@@ -23,6 +23,7 @@ from microt.compiler import read_info
 from microt.data import Dataset, Episode, draw_episode, load_for
 from microt.distill.protocol import auroc
 from microt.engine import Backbone
+from microt.evaluate.rivals import rivals
 
 SCRIPT = Path(__file__).resolve().parents[3] / "device" / "tasks" / "evaluate.py"
 HEADS = ("lda", "logistic", "means", "ridge")
@@ -44,6 +45,7 @@ def evaluate(
     query: str = "test",
     unseen: str | None = None,
     bench: dict | None = None,
+    against: dict | None = None,
     log: Callable[[str], None] = lambda text: None,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> dict:
@@ -55,8 +57,9 @@ def evaluate(
     "logistic", "means" or "ridge". query: "test" (all test samples of the drawn classes) or "rest" (the
     other training samples, for choosing constants); sets without a split ask about the rest.
     bench: the result of `microt.bench.count.count` for this backbone, to take the energies from; without it
-    energy is taken to follow the multiply-accumulates. progress(done, total) counts samples embedded, then
-    episodes.
+    energy is taken to follow the multiply-accumulates. against: networks to compare with, arguments of
+    `microt.evaluate.rivals.rivals` (float_model, teacher, baselines). progress(done, total) counts samples
+    embedded, then episodes.
 
     Returns what `microt evaluate --json` prints; accuracies, ratios and savings are shares of 1:
 
@@ -70,6 +73,7 @@ def evaluate(
         train_cost                what learning one episode takes
         staged                    a row for each of RATIOS: {ratio_asked, ratio_got, accuracy, ci95,
                                   energy_saving_modelled}
+        rivals                    a row for each network of `against`
         per_episode, backbone, data, ways, shots, episodes, head, seed, query
 
     ValueError and FileNotFoundError say what is wrong with a file, a set or an argument; RuntimeError shows
@@ -80,7 +84,7 @@ def evaluate(
     net = Backbone(content)
     if len(net.exits) < 2:
         raise ValueError(f"{_name(mtb)}: expected a backbone of 2 exits or more, got {len(net.exits)}")
-    data = _as_taken(data, read_info(content, _name(mtb)), unseen)
+    pictures, data = data, _as_taken(data, read_info(content, _name(mtb)), unseen)
     ways = min(ways, len(data.class_names))
     rng = np.random.default_rng(seed)
     drawn = [draw_episode(data, ways, shots, rng, query=query) for _ in range(episodes)]
@@ -97,10 +101,10 @@ def evaluate(
         drawn, _teach(content, embeddings, drawn, strangers, place, head, exit_ratio, progress), strict=True
     ):
         found.append(_figures(episode, answers))
-    costs, source = _costs(net, bench)
+    costs, energy_source = _costs(net, bench)
     result = _summary(found, costs) | {
         "exit_ratio_asked": exit_ratio,
-        "energy_source": source,
+        "energy_source": energy_source,
         "train_cost": _train_cost(net, found, ways * shots),
         "backbone": _describe_backbone(net, mtb),
         "data": {
@@ -116,6 +120,7 @@ def evaluate(
         "head": head,
         "seed": seed,
         "query": query,
+        "rivals": rivals(pictures, drawn, exit_ratio=exit_ratio, log=log, **against) if against else [],
     }
     return result
 

@@ -13,6 +13,7 @@ from microt.report import BLUE, GREEN, ORANGE, VERMILION
 
 COLUMNS = ("exit0", "staged", "exit1")
 TITLES = {"exit0": "exit 0 alone", "staged": "staged", "exit1": "always the last exit"}
+ROLES = {"float": "before int8", "teacher": "teacher", "baseline": "baseline"}
 
 STYLE = """
 body { font: 16px/1.5 system-ui, sans-serif; max-width: 52rem; margin: 2rem auto; padding: 0 1rem; color: #222 }
@@ -27,6 +28,7 @@ def describe(result: dict) -> str:
     lines = [headline(result), "", f"{'':<24}{'accuracy':>10}{'+-':>8}"]
     for column in COLUMNS:
         lines.append(f"{TITLES[column]:<24}{result['accuracy'][column]:>10.3f}{_ci(result['ci95'][column]):>8}")
+    lines += [f"{title:<40}{'':>2}{_three(row)}" for title, row in compared(result)]
     lines += [
         "",
         f"{'answered at exit 0':<24}asked {result['exit_ratio_asked']:.2f}, got {result['exit_ratio_got']:.2f}",
@@ -39,6 +41,11 @@ def describe(result: dict) -> str:
             f"{row['energy_saving_modelled']:>14.1%}"
         )
     return "\n".join(lines)
+
+
+def compared(result: dict) -> list[tuple[str, dict]]:
+    """(title, row of `microt.evaluate.rivals`) of each network that was compared with, a heading first."""
+    return [(f"{ROLES[row['role']]}, {row['file']}, {row['head']}", row) for row in result.get("rivals", [])]
 
 
 def headline(result: dict) -> str:
@@ -135,6 +142,9 @@ def page(result: dict, picture: bytes) -> str:
     ]  # fmt: skip
     rest = "".join(f"<tr><td>{html.escape(t)}</td><td style='text-align:left'>{html.escape(s)}</td></tr>"
                    for t, s in facts(result))  # fmt: skip
+    others = [("compared with", *(TITLES[c] for c in COLUMNS))] + [
+        (title, *("" if row[c] is None else f"{row[c]:.1%}" for c in COLUMNS)) for title, row in compared(result)
+    ]
     encoded = base64.b64encode(picture).decode()
     return f"""<!doctype html>
 <html lang="en"><meta charset="utf-8"><title>{html.escape(headline(result))}</title><style>{STYLE}</style>
@@ -143,6 +153,7 @@ def page(result: dict, picture: bytes) -> str:
 from the taught samples alone. ± is 1.96 standard errors over the episodes. Energy is modelled, never measured.</p>
 <p>{result["exit_ratio_asked"]:.0%} asked at exit 0, {result["exit_ratio_got"]:.0%} got.</p>
 {_table(accuracies)}
+{_table(others) if len(others) > 1 else ""}
 <h2>Accuracy against cost</h2>
 <img alt="accuracy against the share answered at exit 0 and the energy saved" src="data:image/png;base64,{encoded}">
 {_table(curve)}
@@ -150,6 +161,10 @@ from the taught samples alone. ± is 1.96 standard errors over the episodes. Ene
 <table>{rest}</table>
 </html>
 """
+
+
+def _three(row: dict) -> str:
+    return "  ".join(f"{TITLES[c]} {row[c]:.3f}" for c in COLUMNS if row[c] is not None)
 
 
 def _table(rows: list[tuple[str, ...]]) -> str:
