@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""Counts instructions and models Cortex-M4 cycles of layers and of the benchmark networks.
+"""Counts instructions of layers and of the benchmark networks on every core, and models Cortex-M4 cycles.
 
     python tests/engine/dsp/count_layers.py                        # all single layers and networks
+    python tests/engine/dsp/count_layers.py --core m0              # the kernels of another core: m0, m55
     python tests/engine/dsp/count_layers.py pw_24x24_16-96 --same  # TensorFlow's SAME padding
     python tests/engine/dsp/count_layers.py vww --where            # by function
 
@@ -13,9 +14,11 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import importlib
 import json
 import re
 import subprocess
+import sys
 import tempfile
 from collections import Counter
 from pathlib import Path
@@ -31,6 +34,8 @@ from microt.bench.networks import NETWORKS, SINGLE
 from microt.compiler import layout_dsp as layouts
 from microt.compiler.layout_dsp import Window
 
+MODELLED = ("m4", "m7", "m33")  # cycles of the first, on code that is the same
+OTHERS = {"m0": "m0", "m55": "mve"}  # folders of tests of other cores
 BASELINE = machine.ROOT.parent / "shared" / "design" / "perf_baseline.json"
 
 
@@ -87,7 +92,10 @@ def case(name: str, *, same: bool = False, reference: bool = False) -> machine.C
 
 
 def measure(names: list[str], core: str = "m4", **options) -> tuple[dict, list[str]]:
-    """Counts by layer name: (instructions, modelled cycles, case, by function); and what was wrong."""
+    """Counts by layer name: (instructions, modelled M4 cycles, case, by function); and what was wrong.
+
+    The cycles of other cores are None.
+    """
     return measure_cases([case(name, **options) for name in dict.fromkeys(names)], core)
 
 
@@ -112,68 +120,81 @@ def measure_cases(todo: list[machine.Case], core: str = "m4") -> tuple[dict, lis
                 for address, count in segment.counts.items():
                     function = symbols.function_at(address)
                     where[function.name if function else "?"] += count.executed
-                cycles = program.cycles(segment.counts).mid
+                cycles = program.cycles(segment.counts).mid if core in MODELLED else None
                 found[layer.name] = (segment.instructions, cycles, layer, where)
     return found, wrong
 
 
-def _cmsis() -> tuple[dict, dict]:
+def _cmsis(core: str) -> dict:
+    """{layer: (instructions, modelled M4 cycles or None)} of CMSIS-NN, where the baseline file is there."""
     if not BASELINE.is_file():
-        return {}, {}
-    baseline = json.loads(BASELINE.read_text())
+        return {}
     layers = {}
-    for layer in baseline["layers"]:
-        result = layer["results"].get("cmsis-nn", {}).get("m4")
+    for layer in json.loads(BASELINE.read_text())["layers"]:
+        result = layer["results"].get("cmsis-nn", {}).get(core)
         if result:
-            layers[layer["name"]] = (result["insn"], result["m4cyc"])
-    return layers, baseline["networks"]
+            layers[layer["name"]] = (result["insn"], result.get("m4cyc"))
+    return layers
+
+
+def _against(ours: tuple, theirs: tuple) -> str:
+    ratios = [b / a for a, b in zip(ours, theirs, strict=True) if a and b]
+    return " ".join(f"{ratio:5.2f}" for ratio in ratios) + ("  SLOWER" if min(ratios) < 1 else "")
+
+
+def report(names: list[str], core: str, *, same: bool, reference: bool, where: bool) -> None:
+    networks = {n: make() for n, make in NETWORKS.items() if not names or n in names}
+    single = [n for n in names if n not in NETWORKS] if names else SINGLE
+    every = [*single, *(name for layers in networks.values() for name in layers)]
+    found, wrong = measure(every, core, same=same, reference=reference)
+    cmsis = _cmsis(core)
+    modelled = core in MODELLED
+    columns = f"{'cycles':>9} {'/MAC':>5}" if modelled else ""
+    print(f"{'layer':30} {'layout':>6} {'MACs':>8} {'insn':>9} {'/MAC':>6} {columns}  CMSIS-NN")
+    for name, (instructions, cycles, layer, functions) in found.items():
+        macs = layer.macs or layer.expected.size
+        theirs = cmsis.get(name.partition("+")[0])
+        ratio = _against((instructions, cycles), theirs) if theirs else ""
+        columns = f"{cycles:9} {cycles / macs:5.2f}" if modelled else ""
+        layout = layer.laid.layout
+        print(f"{name:30} {layout:6} {macs:8} {instructions:9} {instructions / macs:6.3f} {columns}  {ratio}")
+        if where:
+            for function, n in functions.most_common(8):
+                print(f"    {function:40} {n:9} {100 * n / instructions:5.1f} %")
+    for network, layers in networks.items():
+        kinds = Counter()
+        for name in layers:
+            instructions, cycles, *_ = found[name]
+            kinds[re.match("[a-z]+", name)[0], "instructions"] += instructions
+            kinds[re.match("[a-z]+", name)[0], "cycles"] += cycles or 0
+        print(f"{network}: " + "; ".join(_sums(kinds, unit) for unit in ("instructions", "cycles")[: 1 + modelled]))
+    for line in wrong:
+        print("WRONG:", line)
+
+
+def _sums(kinds: Counter, unit: str) -> str:
+    parts = {kind: n / 1e6 for (kind, what), n in kinds.items() if what == unit}
+    return f"{sum(parts.values()):.3f} M {unit} (" + ", ".join(f"{kind} {n:.3f}" for kind, n in parts.items()) + ")"
+
+
+def on_core(core: str):
+    """This module, to work on the machine of another core."""
+    folder = OTHERS[core]
+    sys.path.insert(0, str(machine.HERE.parent / folder))
+    other = importlib.import_module(f"{folder}_machine")
+    return other.on_this_core("count_layers", cases=other.on_this_core("dsp_cases"))
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("names", nargs="*", help="layers or networks (default: all)")
-    parser.add_argument("--core", default="m4", choices=machine.CORES)
+    parser.add_argument("--core", default="m4", choices=[*MODELLED, *OTHERS])
     parser.add_argument("--same", action="store_true", help="pad as TensorFlow's SAME does")
     parser.add_argument("--reference", action="store_true", help="the reference kernels")
     parser.add_argument("--where", action="store_true", help="instructions by function")
     args = parser.parse_args()
-    networks = {n: make() for n, make in NETWORKS.items() if not args.names or n in args.names}
-    single = [n for n in args.names if n not in NETWORKS] if args.names else SINGLE
-    names = [*single, *(name for layers in networks.values() for name in layers)]
-    found, wrong = measure(names, args.core, same=args.same, reference=args.reference)
-    cmsis, _ = _cmsis()
-    print(f"{'layer':30} {'MACs':>8} {'insn':>9} {'cycles':>9} {'/MAC':>5} {'/MAC':>5}  CMSIS-NN")
-    for name, (instructions, cycles, layer, where) in found.items():
-        macs = layer.macs or layer.expected.size
-        ratio = ""
-        theirs = cmsis.get(name.partition("+")[0])
-        if theirs:
-            ratio = f"{theirs[0] / instructions:5.2f} {theirs[1] / cycles:5.2f}"
-            if theirs[0] < instructions or theirs[1] < cycles:
-                ratio += "  SLOWER"
-        print(
-            f"{name:30} {macs:8} {instructions:9} {cycles:9} {instructions / macs:5.2f} {cycles / macs:5.2f}  {ratio}"
-        )
-        if args.where:
-            for function, n in where.most_common(8):
-                print(f"    {function:40} {n:9} {100 * n / instructions:5.1f} %")
-    for network, layers in networks.items():
-        kinds = Counter()
-        total = Counter()
-        for name in layers:
-            instructions, cycles, *_ = found[name]
-            kind = re.match("[a-z]+", name)[0]
-            kinds[kind, "insn"] += instructions
-            kinds[kind, "cycles"] += cycles
-            total["insn"] += instructions
-            total["cycles"] += cycles
-        parts = ", ".join(
-            f"{kind} {kinds[kind, 'insn'] / 1e6:.3f} / {kinds[kind, 'cycles'] / 1e6:.3f}"
-            for kind in dict.fromkeys(k for k, _ in kinds)
-        )
-        print(f"{network}: {total['insn'] / 1e6:.3f} M instructions, {total['cycles'] / 1e6:.3f} M cycles ({parts})")
-    for line in wrong:
-        print("WRONG:", line)
+    run = on_core(args.core).report if args.core in OTHERS else report
+    run(args.names, args.core, same=args.same, reference=args.reference, where=args.where)
 
 
 if __name__ == "__main__":

@@ -19,8 +19,7 @@ from microt.compiler import layout_dsp as layouts
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[2]
 ENGINE = ROOT / "device" / "cmodules" / "microt" / "engine"
-KERNELS = ENGINE / "kernels" / "dsp"
-BUILD = ROOT / "build" / "dsp_tests"
+BUILD = ROOT / "build" / "kernel_tests"
 
 sys.path.insert(0, str(HERE))
 
@@ -28,13 +27,25 @@ import dsp_reference as reference  # noqa: E402
 
 CONV_2D, DEPTHWISE, FULLY_CONNECTED, ADD, AVERAGE_POOL, MEAN = 1, 2, 3, 4, 6, 7
 
-# Compiler flags, QEMU's machine, its PSRAM. Kernels for the M33 run on an M7: the instructions are the same.
+
+@dataclass(frozen=True)
+class Core:
+    """flags: the compiler's; machine: QEMU's; cases: the address where the list of layers lies; folder: of the target's
+    tests, with runner_target.h and runner.ld, named as the kernels' folder."""
+
+    flags: str
+    machine: str
+    cases: int
+    folder: Path
+
+
+# Kernels for the M33 run on an M7: the instructions are the same. Other targets' machines add theirs.
 CORES = {
-    "m4": ("-mcpu=cortex-m4 -mfpu=fpv4-sp-d16", "mps2-an386", 0x21000000),
-    "m7": ("-mcpu=cortex-m7 -mfpu=fpv5-sp-d16", "mps2-an500", 0x60000000),
-    "m33": ("-mcpu=cortex-m33 -mfpu=fpv5-sp-d16", "mps2-an500", 0x60000000),
+    "m4": Core("-mcpu=cortex-m4 -mfpu=fpv4-sp-d16 -mfloat-abi=hard -Os", "mps2-an386", 0x21000000, HERE),
+    "m7": Core("-mcpu=cortex-m7 -mfpu=fpv5-sp-d16 -mfloat-abi=hard -Os", "mps2-an500", 0x60000000, HERE),
+    "m33": Core("-mcpu=cortex-m33 -mfpu=fpv5-sp-d16 -mfloat-abi=hard -Os", "mps2-an500", 0x60000000, HERE),
 }
-FLAGS = "-mthumb -mfloat-abi=hard -std=c99 -Os -ffp-contract=off -fno-tree-loop-distribute-patterns"
+FLAGS = "-mthumb -std=c99 -ffp-contract=off -fno-tree-loop-distribute-patterns"
 WARNINGS = "-Wall -Wextra -Werror"
 
 
@@ -44,19 +55,21 @@ def available() -> bool:
 
 def build(core: str = "m4") -> Path:
     """The runner's ELF, rebuilt when a source changes."""
-    sources = [HERE / "runner.c", *sorted(KERNELS.glob("*.[cS]"))]
+    chosen = CORES[core]
+    kernels, link = ENGINE / "kernels" / chosen.folder.name, chosen.folder / "runner.ld"
+    sources = [HERE.parent / "runner.c", *sorted(kernels.glob("*.[cS]"))]
     sources += sorted((ENGINE / "kernels" / "ref").glob("*.c"))
-    headers = [*KERNELS.glob("*.h"), *ENGINE.rglob("*.h"), HERE / "runner.ld"]
-    flags = [*CORES[core][0].split(), *FLAGS.split(), *WARNINGS.split(), f"-I{KERNELS}"]
-    flags.append(f"-DCASES={CORES[core][2]:#x}u")
+    headers = [*ENGINE.rglob("*.h"), chosen.folder / "runner_target.h", link]
+    flags = [*chosen.flags.split(), *FLAGS.split(), *WARNINGS.split(), f"-I{kernels}", f"-I{chosen.folder}"]
+    flags.append(f"-DCASES={chosen.cases:#x}u")
     digest = hashlib.sha256(" ".join(flags).encode())
     for path in sorted({*sources, *headers}):
         digest.update(path.name.encode() + path.read_bytes())
     elf = BUILD / f"runner-{core}-{digest.hexdigest()[:12]}.elf"
     if not elf.is_file():
         BUILD.mkdir(parents=True, exist_ok=True)
-        link = ["-nostdlib", "-nostartfiles", "-T", HERE / "runner.ld", "-Wl,--gc-sections"]
-        command = ["arm-none-eabi-gcc", *flags, *link, "-o", elf, *sources, "-lgcc"]
+        linking = ["-nostdlib", "-nostartfiles", "-T", link, "-Wl,--gc-sections"]
+        command = ["arm-none-eabi-gcc", *flags, *linking, "-o", elf, *sources, "-lgcc"]
         subprocess.run(command, check=True)
     return elf
 
@@ -174,9 +187,9 @@ def image(cases: list[Case]) -> bytes:
 
 def command(core: str, elf: Path, blob: Path) -> list[str]:
     machine = "-display none -monitor none -serial none -semihosting-config enable=on,target=native"
-    loader = f"loader,file={blob},addr={CORES[core][2]:#x},force-raw=on"
+    loader = f"loader,file={blob},addr={CORES[core].cases:#x},force-raw=on"
     return [
-        "qemu-system-arm", "-M", CORES[core][1], *machine.split(),
+        "qemu-system-arm", "-M", CORES[core].machine, *machine.split(),
         "-kernel", str(elf), "-device", loader,
     ]  # fmt: skip
 

@@ -6,20 +6,12 @@ Cases, their files and expected values are those of the DSP kernels' tests (``te
 
 from __future__ import annotations
 
-import hashlib
 import importlib.util
-import re
-import shutil
-import subprocess
 import sys
 from pathlib import Path
 from types import ModuleType
 
 HERE = Path(__file__).resolve().parent
-ROOT = HERE.parents[2]
-ENGINE = ROOT / "device" / "cmodules" / "microt" / "engine"
-KERNELS = ENGINE / "kernels" / "mve"
-BUILD = ROOT / "build" / "mve_tests"
 DSP = HERE.parent / "dsp"
 
 sys.path[:0] = [str(HERE), str(DSP)]
@@ -32,15 +24,11 @@ from microt.compiler import layout_mve as layouts  # noqa: E402
 Case = base.Case
 image = base.image
 
-CORES = ("m55",)
-MACHINE = "mps3-an547"
-CASES = 0x60000000  # DDR
-FLAGS = "-mcpu=cortex-m55 -mthumb -mfloat-abi=hard -std=c99 -O2 -ffp-contract=off -fno-tree-loop-distribute-patterns"
-WARNINGS = "-Wall -Wextra -Werror"
-
-
-def available() -> bool:
-    return all(map(shutil.which, ("arm-none-eabi-gcc", "qemu-system-arm")))
+base.CORES["m55"] = base.Core("-mcpu=cortex-m55 -mfloat-abi=hard -O2", "mps3-an547", 0x60000000, HERE)  # cases in DDR
+ROOT = base.ROOT
+KERNELS = base.ENGINE / "kernels" / "mve"
+available = base.available
+command = base.command
 
 
 def on_this_core(name: str, **others: ModuleType) -> ModuleType:
@@ -54,19 +42,12 @@ def on_this_core(name: str, **others: ModuleType) -> ModuleType:
 
 
 def build(core: str = "m55") -> Path:
-    """The runner's ELF, rebuilt when a source changes."""
-    sources = [HERE / "runner.c", *sorted(KERNELS.glob("*.[cS]")), *sorted((ENGINE / "kernels" / "ref").glob("*.c"))]
-    headers = [*ENGINE.rglob("*.h"), HERE / "runner.ld"]
-    flags = [*FLAGS.split(), *WARNINGS.split(), f"-I{KERNELS}", f"-DCASES={CASES:#x}u"]
-    digest = hashlib.sha256(" ".join(flags).encode())
-    for path in sorted({*sources, *headers}):
-        digest.update(path.name.encode() + path.read_bytes())
-    elf = BUILD / f"runner-{core}-{digest.hexdigest()[:12]}.elf"
-    if not elf.is_file():
-        BUILD.mkdir(parents=True, exist_ok=True)
-        link = ["-nostdlib", "-nostartfiles", "-T", HERE / "runner.ld", "-Wl,--gc-sections"]
-        subprocess.run(["arm-none-eabi-gcc", *flags, *link, "-o", elf, *sources, "-lgcc"], check=True)
-    return elf
+    return base.build(core)
+
+
+def run(cases: list[Case], tmp: Path, core: str = "m55", timeout: float = 600) -> list[str]:
+    """Runs the cases; returns one line for each that is not bit for bit as expected."""
+    return base.run(cases, tmp, core, timeout)
 
 
 # ---- cases
@@ -111,30 +92,3 @@ def add_case(name, a, b, zeros, args, **options) -> Case:
 
 average_pool_case = base.average_pool_case
 mean_case = base.mean_case
-
-
-# ---- running
-
-
-def command(core: str, elf: Path, blob: Path) -> list[str]:
-    machine = "-display none -monitor none -serial none -semihosting-config enable=on,target=native"
-    loader = f"loader,file={blob},addr={CASES:#x},force-raw=on"
-    return ["qemu-system-arm", "-M", MACHINE, *machine.split(), "-kernel", str(elf), "-device", loader]
-
-
-def run(cases: list[Case], tmp: Path, core: str = "m55", timeout: float = 600) -> list[str]:
-    """Runs the cases; returns one line for each that is not bit for bit as expected."""
-    elf = build(core)
-    wrong = []
-    for first in range(0, len(cases), 100):
-        part = cases[first : first + 100]
-        blob = tmp / "cases.bin"
-        blob.write_bytes(image(part))
-        line = command(core, elf, blob)
-        done = subprocess.run(line, capture_output=True, text=True, timeout=timeout, check=True)
-        results = dict(re.findall(r"(?:ok|bad) (\d+)(.*)", done.stdout + done.stderr))
-        for i, case in enumerate(part):
-            reason = results.get(str(i), " did not run: " + done.stderr[-200:])
-            if reason:
-                wrong.append(f"{case.name} (layout {case.laid.layout}):{reason}")
-    return wrong

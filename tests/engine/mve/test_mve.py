@@ -13,13 +13,14 @@ import mve_cases as cases
 import mve_machine as machine
 import numpy as np
 import pytest
-from mve_count import case, measure
 
 from microt.compiler import layout_mve as layouts
 
 SLOW = bool(os.environ.get("MICROT_SLOW"))
 COUNT = 1000 if SLOW else 120
 SEED = 20261120
+counts = machine.on_this_core("count_layers", cases=cases.shared)
+case = counts.case
 
 pytestmark = pytest.mark.skipif(not machine.available(), reason="arm-none-eabi-gcc or qemu-system-arm is missing")
 
@@ -146,11 +147,11 @@ LIMITS = {
 
 
 def test_instructions_stay_where_they_are():
-    found, wrong = measure(list(LIMITS))
+    found, wrong = counts.measure(list(LIMITS), "m55")
     assert wrong == []
     over = {
         name: instructions / (layer.macs or layer.expected.size)
-        for name, (instructions, layer, _) in found.items()
+        for name, (instructions, _, layer, _) in found.items()
         if instructions / (layer.macs or layer.expected.size) > LIMITS[name]
     }
     assert over == {}

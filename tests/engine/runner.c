@@ -7,13 +7,12 @@
 // forbidden memory: the input, the weights or the records, whichever the case asks for.
 //
 // Prints one line per case: "ok INDEX" or "bad INDEX reason".
+//
+// runner_target.h of the target says where CASES lie (dsp_machine.py puts the address into the compiler's line), where the
+// arena is, which kernels are tested and what the core needs at its start.
 
-#include "dsp.h"
+#include "runner_target.h"
 
-// CASES is the machine's PSRAM, 16 MB (dsp_machine.py says where).
-#define CASES_END (CASES + 0xF00000u) // the MPU forbids the megabyte behind
-#define ARENA (0x20010000u)
-#define ARENA_END (0x203F0000u)
 #define GUARD (64)
 
 enum { AT_END_NONE, AT_END_INPUT, AT_END_WEIGHTS, AT_END_REQUANT, AT_END_INPUT2 };
@@ -58,10 +57,12 @@ static void leave(int status) {
 void *memcpy(void *to, const void *from, size_t n) {
     uint8_t *t = to;
     const uint8_t *f = from;
-    for (; n >= 4; n -= 4, t += 4, f += 4) {
-        uint32_t x;
-        __asm volatile ("ldr %0, [%1]" : "=r" (x) : "r" (f) : "memory");
-        __asm volatile ("str %0, [%1]" :: "r" (x), "r" (t) : "memory");
+    if ((((uintptr_t)t | (uintptr_t)f) & 3) == 0) {
+        for (; n >= 4; n -= 4, t += 4, f += 4) {
+            uint32_t x;
+            __asm volatile ("ldr %0, [%1]" : "=l" (x) : "l" (f) : "memory");
+            __asm volatile ("str %0, [%1]" :: "l" (x), "l" (t) : "memory");
+        }
     }
     for (; n > 0; n--) {
         *t++ = *f++;
@@ -73,8 +74,8 @@ void *memcpy(void *to, const void *from, size_t n) {
 void *memset(void *to, int value, size_t n) {
     uint8_t *t = to;
     const uint32_t x = (uint8_t)value * 0x01010101u;
-    for (; n >= 4; n -= 4, t += 4) {
-        __asm volatile ("str %0, [%1]" :: "r" (x), "r" (t) : "memory");
+    for (; n >= 4 && ((uintptr_t)t & 3) == 0; n -= 4, t += 4) {
+        __asm volatile ("str %0, [%1]" :: "l" (x), "l" (t) : "memory");
     }
     for (; n > 0; n--) {
         *t++ = (uint8_t)value;
@@ -131,25 +132,7 @@ static bool is_filled(const uint8_t *from, const uint8_t *to, uint8_t value) {
     return true;
 }
 
-static bool callee_saved_kept(const microt_op_t *op, unsigned layout, uint8_t *scratch) {
-    float before[16], after[16];
-    for (int i = 0; i < 16; i++) {
-        before[i] = (float)i;
-    }
-    __asm volatile ("vldmia %0, {s16-s31}" :: "r" (before) : "memory");
-    mark_begin();
-    microt_dsp_run(op, NULL, layout, scratch);
-    mark_end();
-    __asm volatile ("vstmia %0, {s16-s31}" :: "r" (after) : "memory");
-    for (int i = 0; i < 16; i++) {
-        if (after[i] != before[i]) {
-            return false;
-        }
-    }
-    return true;
-}
-
-static const char *run(const case_t *c) {
+static void run_reference(const microt_op_t *op) {
     static microt_kernel_t *const references[MICROT_OPCODES] = {
         [MICROT_CONV_2D] = microt_ref_conv_2d,
         [MICROT_DEPTHWISE_CONV_2D] = microt_ref_depthwise_conv_2d,
@@ -158,6 +141,35 @@ static const char *run(const case_t *c) {
         [MICROT_AVERAGE_POOL_2D] = microt_ref_average_pool_2d,
         [MICROT_MEAN] = microt_ref_mean,
     };
+    references[op->code](op, NULL);
+}
+
+// NULL if the kernels, or the reference's where they have none, kept the registers that belong to their caller.
+static const char *run_kernels(const microt_op_t *op, unsigned layout, uint8_t *scratch) {
+    #ifdef __ARM_FP
+    float before[16], after[16];
+    for (int i = 0; i < 16; i++) {
+        before[i] = (float)i;
+    }
+    __asm volatile ("vldmia %0, {s16-s31}" :: "r" (before) : "memory");
+    #endif
+    mark_begin();
+    if (!TARGET(run)(op, NULL, layout, scratch)) {
+        run_reference(op);
+    }
+    mark_end();
+    #ifdef __ARM_FP
+    __asm volatile ("vstmia %0, {s16-s31}" :: "r" (after) : "memory");
+    for (int i = 0; i < 16; i++) {
+        if (after[i] != before[i]) {
+            return "does not keep s16-s31";
+        }
+    }
+    #endif
+    return NULL;
+}
+
+static const char *run(const case_t *c) {
     const uint32_t n_in = bytes(c->in), n_in2 = bytes(c->in2), n_out = bytes(c->out);
     uint8_t *free = (uint8_t *)ARENA;
     memset(free, 0x5A, n_in + n_in2 + n_out + c->scratch + 16 * GUARD);
@@ -189,18 +201,23 @@ static const char *run(const case_t *c) {
     };
     if (c->reference) {
         mark_begin();
-        references[c->code](&op, NULL);
+        run_reference(&op);
         mark_end();
     } else {
-        const char *refused = microt_dsp_check(&op, c->layout);
-        if (refused != NULL) {
-            return refused;
+        const char *wrong = TARGET(check)(&op, c->layout);
+        if (wrong == NULL && TARGET(scratch)(&op, c->layout) != c->scratch) {
+            wrong = "needs other scratch than the host counted";
         }
-        if (microt_dsp_scratch(&op, c->layout) != c->scratch) {
-            return "needs other scratch than the host counted";
+        #ifdef TARGET_IN_PLACE
+        if (c->code == MICROT_DEPTHWISE_CONV_2D && c->in_place != 0 && !TARGET(in_place)(&op, c->layout)) {
+            wrong = "may not overwrite its input";
         }
-        if (!callee_saved_kept(&op, c->layout, scratch)) {
-            return "does not keep s16-s31";
+        #endif
+        if (wrong == NULL) {
+            wrong = run_kernels(&op, c->layout, scratch);
+        }
+        if (wrong != NULL) {
+            return wrong;
         }
     }
     const uint8_t *expected = file(c->expected);
@@ -249,13 +266,7 @@ static void fault(void) {
 }
 
 void reset(void) {
-    *(volatile uint32_t *)0xE000ED88 = 0x00F00000; // FPU
-    volatile uint32_t *mpu = (volatile uint32_t *)0xE000ED94;
-    mpu[1] = 0;
-    mpu[2] = CASES_END;
-    mpu[3] = (19u << 1) | 1; // 2^20 bytes, no access
-    mpu[0] = 5; // on, everything else as without it
-    __asm volatile ("dsb\n\tisb");
+    start();
     const uint32_t count = *(const uint32_t *)CASES;
     const case_t *cases = (const case_t *)(CASES + 16);
     for (uint32_t i = 0; i < count; i++) {
@@ -273,5 +284,5 @@ void reset(void) {
 }
 
 __attribute__((section(".vectors"), used)) static void(*const vectors[16])(void) = {
-    (void (*)(void)) 0x20010000, reset, fault, fault, fault, fault, fault,
+    (void (*)(void))STACK, reset, fault, fault, fault, fault, fault,
 };
