@@ -119,7 +119,7 @@ class _Run(ctypes.Structure):
 
 def sources() -> list[Path]:
     """The C files of the engine, in a fixed order."""
-    folders = (SOURCES, *(SOURCES / "kernels" / name for name in ("ref", "dsp", "mve")))
+    folders = (SOURCES, *(SOURCES / "kernels" / name for name in ("ref", "m0", "dsp", "mve")))
     files = [file for folder in folders for file in sorted(folder.glob("*.c"))]
     if not files:
         raise RuntimeError(

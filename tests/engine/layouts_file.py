@@ -4,7 +4,7 @@
 import mtb_file as mtb
 import numpy as np
 
-from microt.compiler import layout_dsp, layout_mve
+from microt.compiler import layout_dsp, layout_m0, layout_mve
 
 # operators in order, one after the other; (kind, (h, w, c) of the output, kernel, stride, pads, groups)
 LAYERS = [
@@ -20,15 +20,16 @@ LAYERS = [
     ("DEPTHWISE_CONV_2D", (1, 1, 6), 4, 1, (1, 1, 2, 2), 1),
 ]
 LAYOUTS = {
+    "m0": ["FIRST", "WIDE", "PLANES", "PLAIN", "PLANES", "PLANES", "WIDE", "PLAIN", "WIDE", "PLAIN"],
     "dsp": ["FIRST", "NARROW", "PLANES", "PLAIN", "PLANES", "SMALL", "WIDE", "PLAIN", "PLAIN", "PLAIN"],
     "mve": ["FIRST", "NARROW", "PLANES", "PLAIN", "PLANES", "PLANES", "NARROW", "PLAIN", "WIDE", "BLOCKS"],
 }
-TARGETS = {"dsp": (2, layout_dsp), "mve": (3, layout_mve)}
+TARGETS = {"m0": (1, layout_m0), "dsp": (2, layout_dsp), "mve": (3, layout_mve)}
 INPUT = (8, 8, 3)
 
 
 def every_layout(target: str, seed: int = 0) -> bytes:
-    """The file for "generic", "dsp" or "mve": the same network, input int8 (8, 8, 3), embedding int8 (6,)."""
+    """The file for "generic", "m0", "dsp" or "mve": the same network, input int8 (8, 8, 3), embedding int8 (6,)."""
     rng = np.random.default_rng(seed)
     tensors = [mtb.tensor(*INPUT, 0, 0.02, -3)]
     end = _size(INPUT)

@@ -1,6 +1,7 @@
 # Runs on a board or the unix build: for every file in cases.json its embeddings after run and resume, or why it is
 # refused.
 import binascii
+import gc
 import json
 from array import array
 
@@ -23,6 +24,8 @@ def hex_of(embedding):
 
 
 for case in cases:
+    net = x = data = None  # a small board's heap holds one case
+    gc.collect()
     data = bytes_of(case["file"])
     if case["shift"]:
         data = memoryview(bytes(case["shift"]) + bytes(data))[case["shift"] :]

@@ -44,7 +44,7 @@ def driver(tmp_path_factory):
     return build(folder)
 
 
-TARGETS = ["dsp", "mve"]
+TARGETS = ["m0", "dsp", "mve"]
 
 
 @pytest.mark.parametrize("target", TARGETS)
@@ -105,6 +105,17 @@ def wrong_sections(target, laid, without_records):
 
 
 WRONG = {
+    "m0": [
+        # 0 FIRST, 1 WIDE, 2 PLANES, 3 ADD, 4 PLANES 5x5, 5 PLANES, 6 WIDE, 7 plain, 8 WIDE, 9 plain
+        (0, "layout", [1, 15, 16, 18, 32, 50, 51, 255], "weight layout"),
+        (0, "layout", [0], "constants"),  # layout 0 has a bias; 48 asks for the same sizes
+        (1, "layout", [49, 50], "weight layout"),
+        (2, "layout", [48, 49, 51], "weight layout"),
+        (3, "layout", [48, 50], "weight layout"),
+        (7, "layout", [48, 49], "constants"),  # and the other way round
+        (8, "layout", [49], "weight layout"),
+        *wrong_sections("m0", [0, 1, 2, 4, 5, 6, 8], []),
+    ],
     "dsp": [
         # 0 FIRST, 1 NARROW, 2 PLANES, 3 ADD, 4 PLANES 5x5, 5 SMALL, 6 WIDE, 7 to 9 plain
         (0, "layout", [1, 15, 19, 20, 21, 32, 255], "weight layout"),
@@ -144,6 +155,13 @@ def test_wrong_fields_of_layouts(driver, tmp_path, target, op, field, values, wo
 
 
 SHAPES = {
+    "m0": [
+        (0, 10, [1, 5]),  # kernel: FIRST is 3x3
+        (0, 2, [2]),  # dilation
+        (2, 12, [2]),  # multiplier
+        (2, 0, [2, 3]),
+        (4, 10, [3, 9]),
+    ],
     "dsp": [
         (0, 10, [1, 5]),  # kernel: FIRST is 3x3
         (0, 2, [2]),  # dilation
@@ -178,6 +196,9 @@ def test_shapes_that_a_layout_is_not_for(driver, tmp_path, target, op, number, v
 @pytest.mark.parametrize(
     "target, op, past, said",
     [
+        ("m0", 5, 0, ""),
+        ("m0", 5, 16, "plan: tensors"),
+        ("m0", 6, 0, "plan: tensors"),
         ("mve", 5, 0, ""),  # PLANES in one strip reads a channel before it writes it
         ("mve", 5, 16, "plan: tensors"),
         ("mve", 9, 0, "plan: tensors"),  # BLOCKS does not
@@ -195,11 +216,10 @@ def test_outputs_in_the_place_of_the_input(driver, tmp_path, target, op, past, s
 
 @pytest.mark.parametrize("target", TARGETS)
 def test_layouts_are_refused_in_files_for_other_targets(driver, tmp_path, target):
-    other = TARGETS.index(target) ^ 1
+    others = [(code, name) for code, name in enumerate(TARGETS, 1) if name != target]
     for code, words in (
         (0, "none of opcode 1 for target generic"),
-        (1, "compiled for target m0"),
-        (2 + other, f"none of opcode 1 for target {TARGETS[other]}"),
+        *((code, f"none of opcode 1 for target {name}") for code, name in others),
         (4, "expected a target of 0 to 3"),
     ):
         said = opened(driver, tmp_path, mtb_file.put_header(GOOD[target], "target", code))

@@ -20,7 +20,8 @@ SCRIPT = Path(__file__).with_name("targets_script.py")
 PUBLIC = ["vww_96_int8", "kws_ref_model", "pretrainedResnet_quant"]
 SHIPPED = ROOT / "models" / "objects.tflite"
 
-BOARDS = {"MPS2_AN386": "dsp", "MPS2_AN500": "dsp", "MPS3_AN547": "mve"}
+BOARDS = {"MPS2_M0PLUS": "m0", "MPS2_AN386": "dsp", "MPS2_AN500": "dsp", "MPS3_AN547": "mve"}
+TARGETS = ("m0", "dsp", "mve")
 
 
 def refusal(target, here="generic"):
@@ -60,7 +61,7 @@ def compiled():
     sources = [ROOT.parent / "shared" / "models" / f"{name}.tflite" for name in PUBLIC] + [SHIPPED]
     found = {}
     for path in filter(Path.is_file, sources):
-        files = {target: compile_tflite(path, target=target).data for target in ("generic", "dsp", "mve")}
+        files = {target: compile_tflite(path, target=target).data for target in ("generic", *TARGETS)}
         shape = Backbone(files["generic"]).input_shape
         found[path.stem] = (files, np.random.default_rng(len(found)).integers(-128, 128, shape).astype(np.int8))
     return found
@@ -105,13 +106,13 @@ def test_networks_on_a_board_with_kernels_of_its_own(tools, compiled, tmp_path, 
         cases.add(f"layouts_{target}{seed}", own, x, same)
         cases.add(f"layouts{seed}", generic, x, right, shift=seed % 4)
         cases.add(f"moved{seed}", own, x, same if seed % 4 == 0 else unaligned(target), shift=seed % 4)
-    for other in {"dsp", "mve"} - {target}:
+    for other in set(TARGETS) - {target}:
         refused = refusal(other, f"generic or {target}")
         cases.add(f"other_{other}", layouts_file.every_layout(other), x, refused)
     assert on_board(name, cases, tmp_path) == [target, "reference"]
 
 
-@pytest.mark.parametrize("name", ["MPS2_AN386", "MPS3_AN547"])
+@pytest.mark.parametrize("name", ["MPS2_M0PLUS", "MPS2_AN386", "MPS3_AN547"])
 def test_firmware_of_the_reference_kernels_alone(tools, tmp_path, monkeypatch, name):
     monkeypatch.setenv("MICROT_REFERENCE", "1")
     assert Board.load(name).target == "generic"
@@ -124,7 +125,7 @@ def refusing():
     x = np.random.default_rng(1).integers(-128, 128, layouts_file.INPUT).astype(np.int8)
     generic = layouts_file.every_layout("generic")
     cases.add("generic", generic, x, answers(generic, x))
-    for target in ("dsp", "mve"):
+    for target in TARGETS:
         cases.add(target, layouts_file.every_layout(target), x, refusal(target))
     return cases
 
@@ -138,7 +139,7 @@ def test_unix_refuses_other_targets(tools, tmp_path):
     assert (said, kernels) == (cases.expected, ["reference"]), done.stderr
 
 
-@pytest.mark.parametrize("target", ["dsp", "mve"])
+@pytest.mark.parametrize("target", TARGETS)
 def test_host_refuses_other_targets(compiled, target):
     with pytest.raises(ValueError) as error:
         Backbone(compiled["objects"][0][target])
@@ -147,7 +148,7 @@ def test_host_refuses_other_targets(compiled, target):
 
 def test_targets_share_an_identity(compiled):
     for files, _ in compiled.values():
-        for target in ("dsp", "mve"):
+        for target in TARGETS:
             assert files["generic"][16:48] == files[target][16:48] and files["generic"] != files[target]
 
 

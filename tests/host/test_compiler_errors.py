@@ -140,8 +140,6 @@ def test_input_and_constants_are_no_exits(two_exits):
 def test_target(two_exits):
     with pytest.raises(ValueError, match="expected one of generic, m0, dsp, mve, got 'avr'"):
         compile_tflite(two_exits, target="avr")
-    with pytest.raises(ValueError, match="'m0' has no layouts of its own yet"):
-        compile_tflite(two_exits, target="m0")
 
 
 def test_pixels_need_a_picture():

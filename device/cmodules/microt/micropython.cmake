@@ -9,11 +9,13 @@ endif()
 file(GLOB MICROT_ENGINE_SOURCES CONFIGURE_DEPENDS
     ${CMAKE_CURRENT_LIST_DIR}/engine/*.c
     ${CMAKE_CURRENT_LIST_DIR}/engine/kernels/ref/*.c
+    ${CMAKE_CURRENT_LIST_DIR}/engine/kernels/m0/*.c
     ${CMAKE_CURRENT_LIST_DIR}/engine/kernels/dsp/*.c
     ${CMAKE_CURRENT_LIST_DIR}/engine/kernels/mve/*.c
 )
 # Kernels for an instruction set compile to nothing where there is none.
 file(GLOB MICROT_ENGINE_ASSEMBLY CONFIGURE_DEPENDS
+    ${CMAKE_CURRENT_LIST_DIR}/engine/kernels/m0/*.S
     ${CMAKE_CURRENT_LIST_DIR}/engine/kernels/dsp/*.S
     ${CMAKE_CURRENT_LIST_DIR}/engine/kernels/mve/*.S
 )
@@ -24,7 +26,7 @@ set_source_files_properties(${MICROT_ENGINE_SOURCES} PROPERTIES
 )
 set(MICROT_FAST ${MICROT_ENGINE_SOURCES})
 list(FILTER MICROT_FAST INCLUDE REGEX
-    "engine/(dots|vector|kernels/dsp/pool|kernels/mve/.*|kernels/ref/(add|average_pool_2d|conv_2d|depthwise.*|fully_connected|max_pool_2d|mean))[.]c$"
+    "engine/(dots|vector|kernels/dsp/pool|kernels/(m0|mve)/.*|kernels/ref/(add|average_pool_2d|conv_2d|depthwise.*|fully_connected|max_pool_2d|mean))[.]c$"
 )
 set_source_files_properties(${MICROT_FAST} PROPERTIES
     COMPILE_OPTIONS "-O2;-ffp-contract=off;-fno-math-errno"

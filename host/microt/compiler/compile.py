@@ -254,9 +254,9 @@ def compile_tflite(source, *, exits=None, target="generic", features=None, pixel
     exits     names or indices of tensors; None: the file's outputs. They are numbered by their
               cost. The embedding of a map is its mean over height and width, in the map's own
               scale and zero point, on a branch of that exit; its name has ":mean" added
-    target    the core that the weights are laid out for: "generic" runs everywhere, "dsp" on
-              Cortex-M4F, M7 and M33, "mve" on M55 and M85 (see `boards.Board.target`); all are the
-              same backbone: their embeddings and their SHA-256 are equal
+    target    the core that the weights are laid out for: "generic" runs everywhere, "m0" on
+              Cortex-M0+ (M0, M23, M3), "dsp" on M4F, M7 and M33, "mve" on M55 and M85 (see
+              `boards.Board.target`); all are the same backbone: their embeddings and their SHA-256 are equal
     features  what happens to embeddings before a head, see `features`; None: nothing
     pixels    True: the backbone also takes uint8 pixels p as p - 128; or a table int8 (256,);
               None or False: only where the file itself has a uint8 input

@@ -87,5 +87,35 @@ def convolution(kind, args, inputs, output, weights, bias, requant, zero_in, zer
     return window, weights.reshape(shape), after
 
 
+def _outputs(sums: np.ndarray, requant: Requant) -> tuple[np.ndarray, np.ndarray]:
+    """int8 outputs of sums that include the bias, and where no step of the way wraps."""
+    left, right = np.maximum(requant.shift, 0), np.maximum(-requant.shift, 0)
+    inside = np.abs(sums) < (1 << 31) >> left
+    y = (np.where(inside, sums << left, 0) * requant.multiplier + (1 << 30)) >> 31
+    half = np.where(right > 0, 1 << np.maximum(right - 1, 0), 0)
+    y = np.where(y >= 0, (y + half) >> right, -((half - y) >> right))
+    return np.clip(y + requant.zero_out, -128, 127), inside
+
+
+def settle(weights: np.ndarray, requant: Requant) -> tuple[np.ndarray, Requant]:
+    """Channels that give one value whatever the input, as pruned ones do, get it from their bias alone.
+
+    So their scale does not matter, and often it is one that the fast kernels do not take. weights: i8 (channels, taps).
+    """
+    bias, multiplier, shift = (
+        np.array(values, np.int64) for values in (requant.bias, requant.multiplier, requant.shift)
+    )
+    settled = Requant(bias, multiplier, shift, requant.zero_in, requant.zero_out)
+    w = weights.astype(np.int64)
+    below, above = -128 - requant.zero_in, 127 - requant.zero_in
+    lowest, low_inside = _outputs(bias + np.minimum(w * below, w * above).sum(axis=1), settled)
+    highest, high_inside = _outputs(bias + np.maximum(w * below, w * above).sum(axis=1), settled)
+    constant = low_inside & high_inside & (lowest == highest)
+    bias[constant] = 4 * (lowest - requant.zero_out)[constant]  # times 1/2 and 1/2
+    multiplier[constant] = 1 << 30
+    shift[constant] = -1
+    return np.where(constant[:, None], 0, weights).astype(np.int8), settled
+
+
 def round_up(n: int, to: int) -> int:
     return -(-n // to) * to

@@ -4,7 +4,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from . import layout_dsp, layout_mve
+from . import layout_dsp, layout_m0, layout_mve
 from .laid import IN_PLACE, Laid, plain
 
 
@@ -27,18 +27,18 @@ def _same(lowered, laid):
 @dataclass(frozen=True)
 class Target:
     """A core's kernels. `code` is the file's number of the target, `lay_out` gives the Laid of any
-    operator (None: this target has no kernels yet), `names` the layouts' names by number,
+    operator, `names` the layouts' names by number,
     `in_place` as the function of that name, without the target."""
 
     code: int
-    lay_out: Callable[..., Laid] | None = None
+    lay_out: Callable[..., Laid]
     names: dict[int, str] | None = None
     in_place: Callable[..., Laid | None] = _same
 
 
 TARGETS = {
     "generic": Target(0, _generic, in_place=_layout_1),
-    "m0": Target(1),
+    "m0": Target(1, layout_m0.lay_out, layout_m0.NAMES),
     "dsp": Target(2, layout_dsp.lay_out, layout_dsp.NAMES),
     "mve": Target(3, layout_mve.lay_out, layout_mve.NAMES),
 }
@@ -47,14 +47,11 @@ TARGETS = {
 def _target(name):
     if name not in TARGETS:
         raise ValueError(f"target: expected one of {', '.join(TARGETS)}, got {name!r}")
-    if TARGETS[name].lay_out is None:
-        ready = [other for other, target in TARGETS.items() if target.lay_out]
-        raise ValueError(f"target {name!r} has no layouts of its own yet, expected one of {', '.join(ready)}")
     return TARGETS[name]
 
 
 def target_code(target):
-    """The file's number of a target; ValueError for an unknown one or one without kernels yet."""
+    """The file's number of a target; ValueError for an unknown one."""
     return _target(target).code
 
 

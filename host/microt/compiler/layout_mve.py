@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 
 from .laid import TENSORFLOW as PLAIN
-from .laid import Laid, Requant, convolution, in_order, plain, round_up
+from .laid import Laid, convolution, in_order, plain, round_up, settle
 
 NARROW = 32
 WIDE = 33
@@ -44,36 +44,6 @@ def records(weights: np.ndarray, requant) -> np.ndarray:
     """
     folded = requant.bias.astype(np.int64) - requant.zero_in * weights.astype(np.int64).sum(axis=1)
     return np.stack([_wrap(folded), requant.multiplier, requant.shift], axis=1).astype("<i4")
-
-
-def _outputs(sums: np.ndarray, requant: Requant) -> tuple[np.ndarray, np.ndarray]:
-    """int8 outputs of sums that include the bias, and where no step of the way wraps."""
-    left, right = np.maximum(requant.shift, 0), np.maximum(-requant.shift, 0)
-    inside = np.abs(sums) < (1 << 31) >> left
-    y = (np.where(inside, sums << left, 0) * requant.multiplier + (1 << 30)) >> 31
-    half = np.where(right > 0, 1 << np.maximum(right - 1, 0), 0)
-    y = np.where(y >= 0, (y + half) >> right, -((half - y) >> right))
-    return np.clip(y + requant.zero_out, -128, 127), inside
-
-
-def settle(weights: np.ndarray, requant) -> tuple[np.ndarray, Requant]:
-    """Channels that give one value whatever the input, as pruned ones do, get it from their bias alone.
-
-    So their scale does not matter, and often it is one that the fast kernels do not take. weights: i8 (channels, taps).
-    """
-    bias, multiplier, shift = (
-        np.array(values, np.int64) for values in (requant.bias, requant.multiplier, requant.shift)
-    )
-    settled = Requant(bias, multiplier, shift, requant.zero_in, requant.zero_out)
-    w = weights.astype(np.int64)
-    below, above = -128 - requant.zero_in, 127 - requant.zero_in
-    lowest, low_inside = _outputs(bias + np.minimum(w * below, w * above).sum(axis=1), settled)
-    highest, high_inside = _outputs(bias + np.maximum(w * below, w * above).sum(axis=1), settled)
-    constant = low_inside & high_inside & (lowest == highest)
-    bias[constant] = 4 * (lowest - requant.zero_out)[constant]  # times 1/2 and 1/2
-    multiplier[constant] = 1 << 30
-    shift[constant] = -1
-    return np.where(constant[:, None], 0, weights).astype(np.int8), settled
 
 
 def _shifts_right(requant) -> str:
@@ -244,7 +214,7 @@ def _fits_blocks(window, weights: np.ndarray) -> bool:
 
 
 def _planes_cost(window) -> int:
-    """About how many instructions the kernels of PLANES take; mve_count.py measures."""
+    """About how many instructions the kernels of PLANES take; tests/engine/dsp/count_layers.py --core m55 measures."""
     (h, w, channels), (rows, columns, _) = window.inputs, window.outputs
     k, stride = window.kernel[0], window.stride[0]
     if k == 3:

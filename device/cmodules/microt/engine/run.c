@@ -5,6 +5,7 @@
 #include "mtb.h"
 
 #include "kernels/dsp/dsp.h"
+#include "kernels/m0/m0.h"
 #include "kernels/mve/mve.h"
 
 // Kernels that take any op of theirs, without scratch, leave no work for the reference ones.
@@ -106,6 +107,12 @@ static void run_op(const microt_op_t *op, uint8_t *arena) {
     #ifdef MICROT_HAVE_DSP
     if (op->layout != MICROT_IN_PLACE && op->scratch_size >= microt_dsp_scratch(op, op->layout)
         && microt_dsp_run(op, arena, op->layout, arena + op->scratch)) {
+        return;
+    }
+    #endif
+    #ifdef MICROT_HAVE_M0
+    if (op->layout != MICROT_IN_PLACE && op->scratch_size >= microt_m0_scratch(op, op->layout)
+        && microt_m0_run(op, arena, op->layout, arena + op->scratch)) {
         return;
     }
     #endif

@@ -5,6 +5,11 @@
 #include "targets.h"
 
 // A file of a target without kernels here is refused before its ops are looked at.
+#if defined(MICROT_HAVE_M0) || defined(MICROT_CHECK_TARGETS)
+#define CHECK_M0 (1)
+#else
+#define CHECK_M0 (0)
+#endif
 #if defined(MICROT_HAVE_DSP) || defined(MICROT_CHECK_TARGETS)
 #define CHECK_DSP (1)
 #else
@@ -29,6 +34,9 @@ const char *microt_kernels(unsigned index) {
         #ifdef MICROT_HAVE_DSP
         "dsp",
         #endif
+        #ifdef MICROT_HAVE_M0
+        "m0",
+        #endif
         "reference",
     };
     return index < sizeof(names) / sizeof(names[0]) ? names[index] : NULL;
@@ -36,7 +44,7 @@ const char *microt_kernels(unsigned index) {
 
 bool microt_target_runs(unsigned target) {
     return target == MICROT_GENERIC || (CHECK_DSP && target == MICROT_DSP)
-           || (CHECK_MVE && target == MICROT_MVE);
+           || (CHECK_MVE && target == MICROT_MVE) || (CHECK_M0 && target == MICROT_M0);
 }
 
 bool microt_target_has_layout(unsigned target, unsigned code, unsigned layout) {
@@ -51,6 +59,10 @@ bool microt_target_has_layout(unsigned target, unsigned code, unsigned layout) {
         return code == MICROT_CONV_2D ? layout >= MICROT_MVE_NARROW && layout <= MICROT_MVE_FIRST
             : code == MICROT_DEPTHWISE_CONV_2D && (layout == MICROT_MVE_PLANES || layout == MICROT_MVE_BLOCKS);
     }
+    if (CHECK_M0 && target == MICROT_M0) {
+        return code == MICROT_CONV_2D ? layout == MICROT_M0_WIDE || layout == MICROT_M0_FIRST
+            : code == MICROT_DEPTHWISE_CONV_2D && layout == MICROT_M0_PLANES;
+    }
     return false;
 }
 
@@ -62,16 +74,19 @@ static unsigned target_of(unsigned target, const microt_op_t *op) {
 const char *microt_target_check(unsigned target, const microt_op_t *op) {
     target = target_of(target, op);
     return CHECK_DSP && target == MICROT_DSP ? microt_dsp_check(op, op->layout)
-        : CHECK_MVE && target == MICROT_MVE ? microt_mve_check(op, op->layout) : NULL;
+        : CHECK_MVE && target == MICROT_MVE ? microt_mve_check(op, op->layout)
+        : CHECK_M0 && target == MICROT_M0 ? microt_m0_check(op, op->layout) : NULL;
 }
 
 uint32_t microt_target_scratch(unsigned target, const microt_op_t *op) {
     target = target_of(target, op);
     return CHECK_DSP && target == MICROT_DSP ? microt_dsp_scratch(op, op->layout)
-        : CHECK_MVE && target == MICROT_MVE ? microt_mve_scratch(op, op->layout) : 0;
+        : CHECK_MVE && target == MICROT_MVE ? microt_mve_scratch(op, op->layout)
+        : CHECK_M0 && target == MICROT_M0 ? microt_m0_scratch(op, op->layout) : 0;
 }
 
 bool microt_target_in_place(unsigned target, const microt_op_t *op) {
     return op->layout == MICROT_IN_PLACE
-           || (CHECK_MVE && target == MICROT_MVE && microt_mve_in_place(op, op->layout));
+           || (CHECK_MVE && target == MICROT_MVE && microt_mve_in_place(op, op->layout))
+           || (CHECK_M0 && target == MICROT_M0 && microt_m0_in_place(op, op->layout));
 }

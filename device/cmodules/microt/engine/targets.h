@@ -7,6 +7,7 @@
 
 #include "kernels.h"
 #include "kernels/dsp/dsp.h"
+#include "kernels/m0/m0.h"
 #include "kernels/mve/mve.h"
 
 // Targets whose files this build runs, in words.
@@ -14,6 +15,8 @@
 #define MICROT_TARGETS_HERE "generic or mve"
 #elif defined(MICROT_HAVE_DSP)
 #define MICROT_TARGETS_HERE "generic or dsp"
+#elif defined(MICROT_HAVE_M0)
+#define MICROT_TARGETS_HERE "generic or m0"
 #else
 #define MICROT_TARGETS_HERE "generic"
 #endif
