@@ -461,9 +461,9 @@ def distill(recipe, output):
     \b
     microt distill models/mobilenet_v1_025_96.toml -o build/backbone
     """
-    from microt.distill import train
+    from microt.distill import signals, train
 
-    train.run(recipe, output, log=note)
+    (signals if signals.is_recipe(recipe) else train).run(recipe, output, log=note)
 
 
 @main.command()

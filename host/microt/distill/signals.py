@@ -1,0 +1,375 @@
+# SPDX-License-Identifier: MIT
+"""Training of backbones for sound and motion, whose input a front end makes: few-shot episodes and labels.
+
+A recipe is a TOML file with [front_end] (see compiler/front_end.py), one or more [[data]], [backbone], [changes],
+[train], [features] and perhaps [start]; the classes below say what each holds. `microt distill` takes it.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from dataclasses import MISSING, asdict, dataclass, fields
+from pathlib import Path
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from microt import signals
+from microt.compiler import front_end
+from microt.compiler.compile import compile_tflite
+from microt.data import SPLITS
+from microt.distill.features import build_features
+from microt.distill.losses import CosineSoftmax, prototype_episode, root
+from microt.distill.recipe import tomllib
+from microt.distill.recordings import MotionChanges, SoundChanges, change_motion, change_sound
+from microt.distill.start import load_start
+from microt.head import save_features
+from microt.quantize import quantize_samples
+from microt.zoo.ds_cnn import ds_cnn
+from microt.zoo.macs import macs, parameters
+from microt.zoo.motion import motion
+
+
+@dataclass(frozen=True)
+class Data:
+    """A set to train on, its train split only.
+
+    share: of the batches. unseen: groups left out ("speaker=lucas,theo"). classes: those to use, all if empty.
+    across: a group ("speaker") that an episode's two halves do not share. features: whether the feature transform is
+    made from this set too. copies: of each recording, in place of those of [changes].
+    """
+
+    source: Path
+    share: float = 1.0
+    unseen: str = ""
+    classes: tuple[str, ...] = ()
+    across: str = ""
+    features: bool = True
+    copies: int = 0
+
+
+@dataclass(frozen=True)
+class Backbone:
+    """family: "ds_cnn" or "motion". rows: of the input, frames or samples. exit_block, adapter: see the family."""
+
+    family: str
+    rows: int
+    exit_block: int = 2
+    adapter: int = 0
+
+
+@dataclass(frozen=True)
+class Train:
+    """Steps of episodes of `ways` classes (fewer where a set has not as many) and `shots` samples each; a time mask
+    of up to `mask` rows on half of the samples."""
+
+    steps: int = 400
+    ways: int = 10
+    shots: int = 10
+    rate: float = 1e-3
+    weight_decay: float = 1e-3
+    label: float = 1.0
+    episode: float = 0.5
+    mask: int = 7
+    seed: int = 1
+
+
+@dataclass(frozen=True)
+class Features:
+    """The feature transform, see microt.distill.features."""
+
+    lengths: tuple[int, ...] = (64, 96)
+    prior: float = 0.5
+    shrink: float = 0.6
+
+
+@dataclass(frozen=True)
+class Recipe:
+    path: Path
+    front_end: front_end.Mel | front_end.Axes
+    data: tuple[Data, ...]
+    start: Path | None
+    backbone: Backbone
+    changes: SoundChanges | MotionChanges
+    train: Train
+    features: Features
+
+    @property
+    def hwc(self) -> tuple[int, int, int]:
+        """Shape of the input."""
+        front = self.front_end
+        return (self.backbone.rows, *((front.columns, 1) if front.kind == "mel" else (1, len(front.channels))))
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape of a window of samples."""
+        count = self.front_end.samples(self.hwc)
+        return (count,) if self.front_end.kind == "mel" else (self.backbone.rows, self.front_end.axes)
+
+
+@dataclass(frozen=True)
+class Bank:
+    """A set as it is trained on. x: (copies, N, h, w, c) float16. y: (N,) from 0. groups: (N,) or None."""
+
+    x: np.ndarray
+    y: np.ndarray
+    groups: np.ndarray | None
+    plain: np.ndarray  # (N, h, w, c) float32, unchanged
+    features: bool
+
+
+def is_recipe(path: str | Path) -> bool:
+    """Whether a recipe is for sound or motion."""
+    return "front_end" in tomllib.loads(Path(path).read_text())
+
+
+def load_recipe(path: str | Path) -> Recipe:
+    """Read a recipe; paths in it are relative to its folder. ValueError names what is wrong."""
+    path = Path(path)
+    try:
+        tables = tomllib.loads(path.read_text())
+    except tomllib.TOMLDecodeError as error:
+        raise ValueError(f"{path}: {error}") from None
+    known = {"front_end", "data", "start", "backbone", "changes", "train", "features"}
+    if set(tables) - known or not {"front_end", "data", "backbone"} <= set(tables):
+        raise ValueError(f"{path}: expected tables of {', '.join(sorted(known))}, got {', '.join(sorted(tables))}")
+    front = front_end.from_table(tables["front_end"], str(path))
+    changes = SoundChanges if front.kind == "mel" else MotionChanges
+    start = tables.get("start", {}).get("tflite")
+    recipe = Recipe(
+        path,
+        front,
+        tuple(_read(path, Data, f"[[data]] {i}", table) for i, table in enumerate(tables["data"])),
+        None if start is None else (path.parent / start).resolve(),
+        _read(path, Backbone, "[backbone]", tables["backbone"]),
+        _read(path, changes, "[changes]", tables.get("changes", {})),
+        _read(path, Train, "[train]", tables.get("train", {})),
+        _read(path, Features, "[features]", tables.get("features", {})),
+    )
+    front.samples(recipe.hwc)
+    if recipe.backbone.family not in ("ds_cnn", "motion"):
+        raise ValueError(f"{path}: backbone.family: expected ds_cnn or motion, got {recipe.backbone.family!r}")
+    if recipe.train.shots < 2 or recipe.train.ways < 2:
+        raise ValueError(f"{path}: train: expected 2 ways and shots or more")
+    return recipe
+
+
+def _read(path: Path, kind: type, where: str, table: dict):
+    known = {f.name: f for f in fields(kind)}
+    if set(table) - set(known):
+        unknown = ", ".join(sorted(set(table) - set(known)))
+        raise ValueError(f"{path}: {where} has no key {unknown}; known: {', '.join(known)}")
+    missing = [name for name, f in known.items() if f.default is MISSING and name not in table]
+    if missing:
+        raise ValueError(f"{path}: {where} needs {', '.join(missing)}")
+    values = {}
+    for name, value in table.items():
+        wanted = str(known[name].type)
+        kinds = {"int": int, "float": (int, float), "str": str, "Path": str, "bool": bool}.get(wanted, list)
+        if not isinstance(value, kinds) or (isinstance(value, bool) and wanted != "bool"):
+            raise ValueError(f"{path}: {where}: {name}: expected {wanted}, got {value!r}")
+        convert = {"float": float, "Path": lambda v: (path.parent / v).resolve()}.get(wanted, lambda v: v)
+        values[name] = tuple(value) if isinstance(value, list) else convert(value)
+    return kind(**values)
+
+
+def run(recipe_path: str | Path, out_dir: str | Path, log: Callable[[str], None] = print) -> dict[str, Path]:
+    """Train as the recipe says, quantise, compile; returns the paths of what was written.
+
+    Writes into out_dir: model.keras, start.keras (the untouched network), history.json, backbone.tflite,
+    backbone_features.npz, backbone.mtb and card.md.
+    """
+    recipe, out = load_recipe(recipe_path), Path(out_dir)
+    out.mkdir(parents=True, exist_ok=True)
+    keras.utils.set_random_seed(recipe.train.seed)
+    rng = np.random.default_rng(recipe.train.seed)
+    banks = [make_bank(recipe, data, rng, log) for data in recipe.data]
+    model = network(recipe)
+    model.save(out / "start.keras")
+    history = train(recipe, model, banks, rng, log)
+    model.save(out / "model.keras")
+    (out / "history.json").write_text(json.dumps({"recipe": recipe.path.name, "steps": history}, indent=1))
+    return {"model": out / "model.keras"} | finish(recipe, model, banks, out, log)
+
+
+def make_bank(recipe: Recipe, data: Data, rng: np.random.Generator, log: Callable[[str], None]) -> Bank:
+    """Every recording of the set's train split, changed, through the front end."""
+    found = signals.read(data.source, "sound" if recipe.front_end.kind == "mel" else "motion")
+    if data.unseen:
+        found = signals.by_group(found, data.unseen)
+    keep = np.ones(len(found.y), bool) if found.split is None else found.split == SPLITS["train"]
+    if data.classes:
+        missing = set(data.classes) - set(found.class_names)
+        if missing:
+            raise ValueError(f"{data.source}: no classes {', '.join(sorted(missing))} ({', '.join(found.class_names)})")
+        keep &= np.isin(np.array(found.class_names)[found.y], data.classes)
+    rows = np.flatnonzero(keep)
+    rate, front = recipe.front_end.rate, recipe.front_end
+    clips = [signals.resample(found.clips[i], found.rate or rate, rate) for i in rows]
+    copies = data.copies or recipe.changes.copies
+    log(f"{found.name}: {len(rows)} recordings, {copies} copies of each")
+    if front.kind == "mel":
+        changed = [[change_sound(c, rate, *recipe.shape, recipe.changes, rng) for c in clips] for _ in range(copies)]
+    else:
+        changed = [[change_motion(c, recipe.backbone.rows, recipe.changes, rng) for c in clips] for _ in range(copies)]
+    groups = None
+    if data.across:
+        if data.across not in (found.groups or {}):
+            raise ValueError(f"{data.source}: no groups called {data.across!r}")
+        groups = found.groups[data.across][rows]
+    _, y = np.unique(found.y[rows], return_inverse=True)
+    plain = front.reference(np.stack([signals.window(c, recipe.shape) for c in clips])).astype(np.float32)
+    x = np.stack([front.reference(np.stack(copy)) for copy in changed]).astype(np.float16)
+    return Bank(x, y, groups, plain, data.features)
+
+
+def network(recipe: Recipe) -> keras.Model:
+    """The network to train, with the start's weights if there is one."""
+    b = recipe.backbone
+    if b.family == "ds_cnn":
+        model = ds_cnn(shape=recipe.hwc, exit_block=b.exit_block, adapter=b.adapter)
+    else:
+        model = motion(b.rows, recipe.hwc[2], exit_block=b.exit_block, adapter=b.adapter)
+    if recipe.start is not None:
+        load_start(model, recipe.start)
+    return model
+
+
+def train(recipe: Recipe, model: keras.Model, banks: list[Bank], rng: np.random.Generator, log) -> list[dict]:
+    """Train the model in place; returns mean losses over stretches of steps."""
+    settings = recipe.train
+    offsets = np.cumsum([0] + [bank.y.max() + 1 for bank in banks])
+    labels = [CosineSoftmax(int(offsets[-1])) for _ in model.outputs]
+    for layer, output in zip(labels, model.outputs, strict=True):
+        layer.build((None, output.shape[-1]))
+    weights = model.trainable_variables + [w for layer in labels for w in layer.trainable_variables]
+    warm_up = max(settings.steps // 20, 1)
+    schedule = keras.optimizers.schedules.CosineDecay(
+        settings.rate / warm_up, max(settings.steps - warm_up, 1), alpha=0.02,
+        warmup_target=settings.rate, warmup_steps=warm_up,
+    )  # fmt: skip
+    optimizer = keras.optimizers.AdamW(schedule, weight_decay=settings.weight_decay)
+    optimizer.build(weights)
+
+    @tf.function(reduce_retracing=True)
+    def step(x, y, ways):
+        with tf.GradientTape() as tape:
+            terms = {}
+            for e, (output, layer) in enumerate(zip(model(x, training=True), labels, strict=True)):
+                features = root(output)
+                terms[f"exit{e}_label"] = layer(features, y)
+                terms[f"exit{e}_episode"] = prototype_episode(features, ways)
+            total = sum(getattr(settings, key.split("_")[1]) * value for key, value in terms.items())
+        optimizer.apply(tape.gradient(total, weights), weights)
+        return terms
+
+    shares = np.array([data.share for data in recipe.data])
+    losses, history, said = [], [], time.monotonic()
+    for number in range(1, settings.steps + 1):
+        which = int(rng.choice(len(banks), p=shares / shares.sum()))
+        rows, ways = episode(banks[which], settings, rng)
+        x = banks[which].x[rng.integers(len(banks[which].x), size=len(rows)), rows].astype(np.float32)
+        mask_rows(x, settings.mask, rng)
+        y = tf.constant(banks[which].y[rows] + offsets[which])
+        losses.append({k: float(v) for k, v in step(tf.constant(x), y, ways).items()})
+        if number % 50 == 0 or number == settings.steps:
+            history.append({"step": number} | {k: float(np.mean([one[k] for one in losses])) for k in losses[0]})
+            losses = []
+            if time.monotonic() - said > 10 or number == settings.steps:
+                said = time.monotonic()
+                terms = ", ".join(f"{k} {v:.3f}" for k, v in history[-1].items() if k != "step")
+                log(f"step {number}/{settings.steps}: {terms}")
+    if not all(np.isfinite(v) for entry in history for v in entry.values()):
+        raise RuntimeError("the training diverged: a loss is not finite; lower the rate")
+    return history
+
+
+def episode(bank: Bank, settings: Train, rng: np.random.Generator) -> tuple[np.ndarray, int]:
+    """(indexes, ways): `shots` samples of each of so many classes, one class after another; where the bank has groups,
+    the halves of a class come from different ones."""
+    classes = rng.permutation(bank.y.max() + 1)[: settings.ways]
+    half = settings.shots // 2
+    rows = []
+    for c in classes:
+        members = np.flatnonzero(bank.y == c)
+        parts = (members, members)
+        if bank.groups is not None:
+            names = rng.permutation(np.unique(bank.groups[members]))
+            first = np.isin(bank.groups[members], names[: len(names) // 2])
+            parts = (members[first], members[~first]) if 0 < first.sum() < len(members) else parts
+        rows += [rng.choice(part, n) for part, n in zip(parts, (half, settings.shots - half), strict=True)]
+    return np.concatenate(rows), len(classes)
+
+
+def mask_rows(x: np.ndarray, most: int, rng: np.random.Generator) -> None:
+    """Half of the samples (N, h, w, c), in place, lose up to `most` rows to their own mean."""
+    for sample in x if most else ():
+        if rng.uniform() < 0.5:
+            length = int(rng.integers(1, most + 1))
+            at = int(rng.integers(len(sample) - length))
+            sample[at : at + length] = sample.mean(axis=(0, 1))
+
+
+def finish(recipe: Recipe, model: keras.Model, banks: list[Bank], out: Path, log) -> dict[str, Path]:
+    """The int8, features and compiled files of a trained network, and a card."""
+    paths = {
+        "tflite": out / "backbone.tflite",
+        "features": out / "backbone_features.npz",
+        "mtb": out / "backbone.mtb",
+        "card": out / "card.md",
+    }
+    rng = np.random.default_rng(recipe.train.seed)
+    plain = np.concatenate([bank.plain for bank in banks])
+    content = quantize_samples(model, plain[rng.permutation(len(plain))[:400]])
+    paths["tflite"].write_bytes(content)
+    from microt.engine import Backbone as Engine
+
+    engine = Engine(compile_tflite(content, front_end=recipe.front_end).data)
+    used = [bank for bank in banks if bank.features]
+    x = np.concatenate([bank.plain for bank in used])
+    y = np.concatenate([bank.y + sum(b.y.max() + 1 for b in used[:i]) for i, bank in enumerate(used)])
+    log(f"features: embedding {len(x)} samples")
+    values = np.clip(np.round(x / engine.input_scale) + engine.input_zero_point, -128, 127).astype(np.int8)
+    embeddings = engine.embed(values)
+    first, last = (e.dim for e in engine.exits)
+    adapter = recipe.backbone.adapter
+    exit0 = [(0, 0, first - adapter)] + ([(0, first - adapter, adapter)] if adapter else [])
+    transform = build_features(
+        embeddings, [(e.scale, e.zero_point) for e in engine.exits], y, [exit0, [exit0[-1], (1, 0, last)]],
+        recipe.features.lengths, prior=recipe.features.prior, shrink=recipe.features.shrink,
+    )  # fmt: skip
+    save_features(paths["features"], transform)
+    compiled = compile_tflite(content, features=paths["features"], front_end=recipe.front_end)
+    compiled.write(paths["mtb"])
+    log(f"compiled: {len(compiled.data)} bytes")
+    exact = model.predict(plain[:300], verbose=0)
+    rough = engine.embed(
+        np.clip(np.round(plain[:300] / engine.input_scale) + engine.input_zero_point, -128, 127).astype(np.int8)
+    )
+    cosines = []
+    for e, exit_ in enumerate(engine.exits):
+        found = (rough[e].astype(np.float32) - exit_.zero_point) * exit_.scale
+        norms = np.linalg.norm(exact[e], axis=1) * np.linalg.norm(found, axis=1)
+        cosines.append(float(np.mean((exact[e] * found).sum(axis=1) / np.maximum(norms, 1e-9))))
+    paths["card"].write_text(_card(recipe, model, paths, cosines))
+    return paths
+
+
+def _card(recipe: Recipe, model: keras.Model, paths: dict[str, Path], cosines: list[float]) -> str:
+    part, whole = macs(model, 0), macs(model)
+    lines = [
+        f"# {recipe.backbone.family}, {' x '.join(map(str, recipe.hwc))}",
+        "",
+        f"- recipe: `{recipe.path.name}`, seed {recipe.train.seed}, {recipe.train.steps} steps, {time.strftime('%F')}",
+        f"- front end: {asdict(recipe.front_end)}",
+        f"- start: `{recipe.start.name if recipe.start else 'none'}`",
+        *(f"- data: `{d.source.name}`{', ' + d.unseen + ' left out' if d.unseen else ''}" for d in recipe.data),
+        f"- multiply-accumulates: exit 0 {part:,} ({part / whole:.1%}), exit 1 {whole:,}",
+        f"- parameters: {parameters(model):,}",
+        *(f"- `{paths[k].name}`: {paths[k].stat().st_size:,} bytes" for k in ("tflite", "mtb")),
+        *(f"- cosine of int8 to float embeddings, exit {e}: {value:.4f}" for e, value in enumerate(cosines)),
+    ]
+    return "\n".join(lines) + "\n"
