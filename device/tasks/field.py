@@ -27,7 +27,7 @@ import time
 import machine
 from microt.buttons import DOUBLE, LONG, SHORT, VERY_LONG, Gestures
 from microt.settings import over
-from microt.sources import npy, stream
+from microt.sources import open_source
 
 import microt
 
@@ -60,7 +60,7 @@ class Field:
         self.settings = settings
         self.net = microt.Backbone(settings["backbone"])
         self.task = microt.Task(self.net, settings["task"], limit=settings["limit"])
-        self.source = open_source(settings, self.net)
+        self.source = open_source(settings, self.net.input_shape, self.net)
         self.button = open_button(settings)
         self.led = machine.Pin(settings["led"], machine.Pin.OUT, value=0)
         known = settings["known_led"]
@@ -169,28 +169,6 @@ class Field:
             self.task.calibrate(ratio, progress=self.feed, reject_rate=reject)
         self.task.save()
         self.say("fitted: %d classes, %d samples" % (len(self.task.classes), len(self.task)))
-
-
-class Cycle:
-    """A file's samples, from the first to the last and again."""
-
-    def __init__(self, path):
-        self._samples = npy.open(path)
-        self._next = 0
-
-    def read(self):
-        sample = self._samples[self._next]
-        self._next = (self._next + 1) % len(self._samples)
-        return sample
-
-
-def open_source(settings, net):
-    source = settings["source"]
-    if source == "stream":
-        h, w, c = net.input_shape
-        size = 2 * net.samples if net.samples else h * w * c
-        return stream.Stream(npy.open(settings["samples"]) if settings["samples"] else None, size)
-    return Cycle(source) if source.endswith(".npy") else __import__(source).open(settings, net)
 
 
 def open_button(settings):

@@ -2,7 +2,8 @@
 """Labelled pictures: reading them, scaling them, drawing few-shot episodes from them.
 
 Three kinds of source: a `.npz` file with JPEG or grey pictures, a folder with one sub-folder a
-class, and the word "digits" (scikit-learn's bundled handwritten digits, nothing to download).
+class (pictures, or arrays that a board collected), and the word "digits" (scikit-learn's bundled
+handwritten digits, nothing to download).
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import numpy as np
 from PIL import Image, UnidentifiedImageError
 
 SPLITS = {"train": 0, "test": 1, "validation": 2}
-SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp", ".ppm", ".pgm")
+SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp", ".ppm", ".pgm", ".npy")
 
 
 @dataclass(frozen=True)
@@ -265,10 +266,12 @@ def _glob_escape(name: str) -> str:
 
 def _open(file: io.BytesIO | Path, what: str) -> Image.Image:
     try:
+        if isinstance(file, Path) and file.suffix.lower() == ".npy":
+            return Image.fromarray(np.load(file, allow_pickle=False))
         image = Image.open(file)
         image.load()
         return image
-    except (UnidentifiedImageError, OSError, ValueError, SyntaxError) as error:
+    except (UnidentifiedImageError, OSError, ValueError, SyntaxError, TypeError, EOFError) as error:
         raise ValueError(f"{what}: not a readable picture ({error})") from error
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Samples from a NumPy `.npy` file, one at a time.
+"""Samples from a NumPy `.npy` file, one at a time; and into one.
 
 The format (NumPy's, version 1 or 2): "\\x93NUMPY", u8 major and minor version, the length of the
 header (u16 little-endian in version 1, u32 in version 2), then the header, a Python dictionary as
@@ -75,9 +75,69 @@ class Npy:
         self._file.close()
 
 
+class Cycle:
+    """read() -> the samples of a file, from the first to the last and again. shape: of one."""
+
+    def __init__(self, path):
+        self._samples = Npy(path)
+        self._next = 0
+        self.shape = self._samples.shape
+
+    def read(self):
+        """The next sample, valid until the next call."""
+        sample = self._samples[self._next]
+        self._next = (self._next + 1) % len(self._samples)
+        return sample
+
+
 def open(path):
     """The samples of a file, a `Npy`."""
     return Npy(path)
+
+
+def save(path, values, shape=None):
+    """Writes a buffer as a .npy file of a shape, by default one dimension; returns the bytes of the file.
+
+    values: an array of typecode "b" or "h", or any buffer of bytes, which is uint8. ValueError: another number of
+    values than the shape says. OSError: the file is not whole.
+    """
+    descr, width = typed(values)
+    shape = tuple(shape or (len(values),))
+    count = 1
+    for n in shape:
+        count *= n
+    if count != len(values):
+        raise ValueError("%s: expected %d values %s, got %d" % (path, count, shape, len(values)))
+    inner = ", ".join(str(n) for n in shape) + ("," if len(shape) == 1 else "")
+    text = "{'descr': '%s', 'fortran_order': False, 'shape': (%s), }" % (descr, inner)
+    text += " " * (-(11 + len(text)) % 64) + "\n"  # so that the values start at a multiple of 64
+    head = MAGIC + struct.pack("<BBH", 1, 0, len(text)) + text.encode()
+    with io.open(path, "wb") as file:
+        if file.write(head) + file.write(values) != len(head) + count * width:
+            raise OSError("%s: cannot be written" % path)
+    return len(head) + count * width
+
+
+def whole(path):
+    """Whether a file is as long as its header says; False too for what is no .npy file."""
+    try:
+        with io.open(path, "rb") as file:
+            text, start = read_header(path, file)
+            length = file.seek(0, 2) - start
+        for n in between(text, "'shape':", ")").strip(" (").split(","):
+            if n.strip():
+                length /= int(n)
+        return length == int(between(text, "'descr':", ",").strip(" '\"")[-1])
+    except (OSError, ValueError):
+        return False
+
+
+def typed(values):
+    """(NumPy's name of a buffer's type, bytes of a value)."""
+    for code, descr, width in (("h", "<i2", 2), ("b", "|i1", 1)):
+        if isinstance(values, array) and str(values[:1]).startswith("array('%s'" % code):
+            return descr, width
+    return "|u1", 1
 
 
 def read_header(path, file):

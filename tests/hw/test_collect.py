@@ -1,0 +1,44 @@
+# SPDX-License-Identifier: MIT
+"""device/tasks/collect.py on a board: samples into a folder of the PC, one with each press of the button."""
+
+import io
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+
+from microt.boards import romfs_image
+
+SCRIPT = Path(__file__).resolve().parents[2] / "device" / "tasks" / "collect.py"
+BUTTON = 3
+LABELS = ("apple", "pear")
+
+
+def test_a_press_takes_a_sample(start, tmp_path):
+    samples = np.arange(4 * 12, dtype=np.uint8).reshape(4, 2, 2, 3)
+    data = io.BytesIO()
+    np.save(data, samples)
+    emulator = start(romfs=romfs_image({"samples.npy": data.getvalue()}))
+    folder = tmp_path / "pc"
+    folder.mkdir()
+    settings = {"labels": LABELS, "source": "/rom/samples.npy", "button": BUTTON, "count": 2, "pause_ms": 0}
+    (folder / "collect.json").write_text(json.dumps(settings))
+    command = [sys.executable, "-u", "-m", "mpremote", "connect", emulator.port, "mount", str(folder), "run", SCRIPT]
+    said = []
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
+        files = []
+        while process.poll() is None and len(files) < 4:
+            # every press is one, however long the board takes for it
+            emulator.click(BUTTON, 0.3)
+            time.sleep(0.7)
+            files = list(folder.rglob("*.npy"))
+        said = process.communicate(timeout=60)[0].splitlines()
+    assert process.returncode == 0, said
+    report = json.loads(next(line for line in said if line.startswith("REPORT ")).removeprefix("REPORT "))
+    assert report["counts"] == {"apple": 2, "pear": 2}
+    for label in LABELS:
+        found = [np.load(path) for path in sorted((folder / "collected" / label).iterdir())]
+        assert len(found) == 2 and all(any(np.array_equal(f, s) for s in samples) for f in found)
