@@ -22,7 +22,6 @@ TILE_PIXELS = 64
 TILE_BYTES = 9216
 TILE_BYTES_SMALL = 17408
 SMALL_PIXELS = 64
-MOST_TAPS = 65536
 FIRST_DEPTH = 28
 PLANE_BYTES = 10240
 ADD_TABLES = 2048
@@ -135,7 +134,7 @@ def conv_scratch(window: Window, layout: int) -> int:
 
 
 def _conv_layout(window: Window, groups: int) -> int:
-    if groups != 1 or window.outputs[2] < 2 or window.kernel[0] * window.kernel[1] * window.inputs[2] > MOST_TAPS:
+    if groups != 1 or window.outputs[2] < 2:
         return PLAIN
     if window.kernel == (3, 3) and window.inputs[2] == 3 and window.dilation == (1, 1):
         return FIRST
@@ -147,7 +146,7 @@ def lay_out_conv(window: Window, weights: np.ndarray, requant: Requant) -> Laid:
     groups = window.inputs[2] // weights.shape[3]
     layout = _conv_layout(window, groups)
     if layout == PLAIN:
-        return in_order(weights, requant, why="groups, a single output channel or too many taps")
+        return in_order(weights, requant, why="groups or a single output channel")
     flat, settled = settle(weights.reshape(len(weights), -1), requant)
     section = records(flat, settled)
     if section is None:

@@ -209,3 +209,22 @@ def run(cases: list[Case], tmp: Path, core: str = "m4", timeout: float = 600) ->
             if reason:
                 wrong.append(f"{case.name} (layout {case.laid.layout}):{reason}")
     return wrong
+
+
+def any_shape(target: str, count: int, tmp: Path) -> list[int]:
+    """Asks a target's checks about `count` ops of any shape, under the sanitizers; how many were taken, by layout."""
+    program, kernels = tmp / "any_shape", ENGINE / "kernels" / target
+    flags = [
+        "-std=c99",
+        "-O1",
+        "-Wall",
+        "-Wextra",
+        "-Werror",
+        "-fsanitize=undefined,address",
+        "-fno-sanitize-recover=all",
+    ]
+    flags += [f'-DKERNELS="{target}.h"', f"-DCHECK=microt_{target}_check", f"-DSCRATCH=microt_{target}_scratch"]
+    sources = [HERE.parent / "any_shape.c", kernels / "layouts.c"]
+    subprocess.run(["gcc", *flags, f"-I{kernels}", "-o", program, *sources], check=True)
+    done = subprocess.run([program, str(count)], check=True, capture_output=True, text=True)
+    return [int(n) for n in done.stdout.split()]

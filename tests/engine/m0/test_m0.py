@@ -117,6 +117,12 @@ def test_a_layout_of_another_operator_is_refused(tmp_path):
     assert "expected a weight layout that this operator has" in line
 
 
+def test_any_shape_is_checked_without_an_overflow(tmp_path):
+    """The decoder asks about shapes of any size, from files that may mean harm."""
+    taken = machine.base.any_shape("m0", 20000, tmp_path)
+    assert all(taken[layout] > 0 for layout in (layouts.WIDE, layouts.PLANES)), taken
+
+
 # Instructions per MAC (add, pools: per output) that may not be passed; CMSIS-NN's plain C takes 1.3 to 12 times that.
 LIMITS = {
     "conv3x3s2_96x96_3-8+relu": 3.47,
@@ -145,3 +151,17 @@ def test_instructions_stay_where_they_are():
         if instructions / (layer.macs or layer.expected.size) > LIMITS[name]
     }
     assert over == {}
+
+
+# Millions of instructions of the kernels in the networks of microt.bench.networks; CMSIS-NN's plain C takes 86.9, 155.3
+# and 284.5.
+NETWORKS = {"vww": 21.3, "mobilenet_v2_035": 36.0, "mcunet_like": 51.7}
+
+
+@pytest.mark.slow
+def test_instructions_of_networks():
+    layers = {name: counts.NETWORKS[name]() for name in NETWORKS}
+    found, wrong = counts.measure([layer for each in layers.values() for layer in each], "m0")
+    assert wrong == []
+    totals = {name: sum(found[layer][0] for layer in each) / 1e6 for name, each in layers.items()}
+    assert all(totals[name] <= NETWORKS[name] for name in NETWORKS), totals

@@ -6,7 +6,6 @@
 
 import dataclasses
 import os
-import subprocess
 from collections import Counter
 
 import mve_cases as cases
@@ -159,11 +158,5 @@ def test_instructions_stay_where_they_are():
 
 def test_any_shape_is_checked_without_an_overflow(tmp_path):
     """The decoder asks about shapes of any size, from files that may mean harm."""
-    program = tmp_path / "any_shape"
-    sanitize = ["-fsanitize=undefined,address", "-fno-sanitize-recover=all"]
-    sources = [machine.HERE / "any_shape.c", machine.KERNELS / "layouts.c"]
-    command = ["gcc", "-std=c99", "-O1", "-Wall", "-Wextra", "-Werror", *sanitize, f"-I{machine.KERNELS}"]
-    subprocess.run([*command, "-o", program, *sources], check=True)
-    done = subprocess.run([program, "100000" if SLOW else "5000"], check=True, capture_output=True, text=True)
-    taken = [int(n) for n in done.stdout.split()]
+    taken = machine.base.any_shape("mve", 100000 if SLOW else 5000, tmp_path)
     assert all(taken[layout] > 0 for layout in (layouts.NARROW, layouts.WIDE, layouts.PLANES, layouts.BLOCKS)), taken

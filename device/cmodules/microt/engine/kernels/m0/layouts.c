@@ -68,9 +68,6 @@ static const char *check_conv(const microt_op_t *op, unsigned layout) {
             return shape;
         }
     } else {
-        if ((uint64_t)a.kernel_h * (uint64_t)a.kernel_w * (uint64_t)op->in[0].c > MOST_TAPS) {
-            return shape;
-        }
         depth = wide_depth(op, &a);
     }
     return check_sections(op, pairs * 2 * (uint64_t)depth);

@@ -10,7 +10,7 @@
 // section is empty; requant is u32 window, i32[channels][5] records, see requantize.h. Weights are i8, one byte each.
 // Sections of layouts other than 0 must lie at multiples of 4 in memory.
 //
-//   48 WIDE      CONV_2D without groups, any kernel, stride, dilation, padding; cout at least 2. taps = kh * kw * cin, up to 65536,
+//   48 WIDE      CONV_2D without groups, any kernel, stride, dilation, padding; cout at least 2. taps = kh * kw * cin,
 //                depth = taps rounded up to a multiple of 4 (padding weights are 0). weights i8[pairs][depth / 4][8] {A2 A3
 //                A0 A1 B2 B3 B0 B1} for pairs A, B of output channels (0, 1) (2, 3) ...; when cout is odd the last pair is
 //                (cout - 2, cout - 1). pairs = ceil(cout / 2)

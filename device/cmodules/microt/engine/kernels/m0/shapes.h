@@ -12,7 +12,6 @@
 #define TILE_BYTES (9216) // of expanded inputs at most, unless a pixel takes more
 #define TILE_BYTES_SMALL (17408) // the same for planes of up to SMALL_PIXELS, whose tensors are small
 #define SMALL_PIXELS (64)
-#define MOST_TAPS (65536)
 #define FIRST_DEPTH (28)
 #define PLANE_BYTES (10240) // of a strip of a channel's plane at most
 #define ADD_TABLES (2048) // 2 x i32[256]

@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: MIT
 //
-// Asks the checks of layouts and the sizes of scratch about random ops of any shape that the decoder lets pass. Built
-// for the host with the sanitizers, which stop at an overflow; prints how many ops were taken, by layout.
+// Asks a target's checks of layouts and its sizes of scratch about random ops of any shape that the decoder lets pass. Built
+// for the host with the sanitizers, which stop at an overflow; prints how many ops were taken, by layout. The compiler's
+// line gives KERNELS, the target's header, and CHECK and SCRATCH, its functions.
 
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "mve.h"
+#include KERNELS
+
+#define LAYOUTS (64)
 
 static uint64_t state;
 
@@ -45,7 +48,7 @@ static bool fits(const microt_tensor_t *t) {
 int main(int argc, char **argv) {
     const long count = argc > 1 ? atol(argv[1]) : 1000;
     state = argc > 2 ? (uint64_t)atoll(argv[2]) : 1;
-    unsigned long taken[40] = {0};
+    unsigned long taken[LAYOUTS] = {0};
     uint64_t bytes = 0;
     for (long i = 0; i < count;) {
         int32_t args[13] = {[8] = -128, [9] = 127, [12] = 1};
@@ -66,18 +69,16 @@ int main(int argc, char **argv) {
         // Any sections: their sizes do not fit, so an answer other than that is one about the shape.
         op.weights_size = (uint32_t)(taps * op.out.c);
         op.requant_size = 1;
-        for (unsigned layout = 0; layout < 38; layout++) {
-            const char *wrong = microt_mve_check(&op, layout);
+        for (unsigned layout = 0; layout < LAYOUTS; layout++) {
+            const char *wrong = CHECK(&op, layout);
             if (wrong != NULL && wrong[0] != 's') { // not the one about sizes
                 continue;
             }
             taken[layout]++;
-            bytes += microt_mve_scratch(&op, layout);
+            bytes += SCRATCH(&op, layout);
         }
-        // Asked about what is refused, the sizes may be anything, but computed without an overflow.
-        bytes += microt_mve_scratch(&op, MICROT_MVE_WIDE);
     }
-    for (unsigned layout = 0; layout < 40; layout++) {
+    for (unsigned layout = 0; layout < LAYOUTS; layout++) {
         printf("%lu ", taken[layout]);
     }
     printf("\n");
