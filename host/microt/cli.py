@@ -81,7 +81,7 @@ def main():
 @click.argument("source", type=EXISTING_FILE)
 @click.option("-o", "--output", type=NEW, required=True, help="the .mtb file to write")
 @click.option("--exit", "exits", multiple=True, help="a tensor's name or index; again for each exit")
-@click.option("--target", default="generic", show_default=True, help="generic: all; dsp: M4F, M7, M33; mve: M55, M85")
+@click.option("--target", default="generic", show_default=True, help="generic: all; m0: M0+; dsp: M4F/M7/M33; mve: M55")
 @click.option("--features", type=EXISTING_FILE, help=".npz: what happens to an embedding before a head")
 @click.option("--pixels", is_flag=True, default=None, help="the input is a picture: take uint8 pixels too")
 @click.option("--front-end", help="samples to input: a recipe (.toml), or such as mel:rate=8000,coefficients=10")

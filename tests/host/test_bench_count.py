@@ -247,7 +247,7 @@ def test_a_broken_backbone_is_refused(board):
 
 
 @needs_board
-@pytest.mark.parametrize("name", ["MPS2_AN500", "MPS3_AN547"])
+@pytest.mark.parametrize("name", ["MPS2_AN500", "MPS2_M0PLUS", "MPS3_AN547"])
 @pytest.mark.slow
 def test_other_cores_have_counts_but_no_cycles(name, small):
     other = pytest.importorskip("microt.boards").Board.load(name)
