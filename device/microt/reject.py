@@ -16,13 +16,15 @@ CLEAR = 0.25  # of the share that `first` and `last` are set by
 STEPS = 12
 
 
-def levels(first, last, threshold, rate):
+def levels(first, last, threshold, rate, confidence=None):
     """(rate, clear, first, last) from the HeldOut of exit 0 and of the last exit.
 
-    threshold: of the confidence at exit 0. rate: share of known samples to reject at most, 0 to 1; ValueError.
+    threshold: of the confidence at exit 0, by default that of `first`. rate: share of known
+    samples to reject at most, 0 to 1; ValueError.
     """
     check(rate)
     known = first.known()
+    confidence = confidence or first.confidence
     near = sorted(first.familiarity[i] for i in known)
     far = sorted(last.familiarity[i] for i in known)
     low, high = 0.0, 1.0
@@ -31,9 +33,7 @@ def levels(first, last, threshold, rate):
         share = (low + high) / 2
         tried = (rate, quantile(near, share * CLEAR), quantile(near, share), quantile(far, share))
         lost = sum(
-            1
-            for i in known
-            if rejects(tried, threshold, first.confidence[i], first.familiarity[i], last.familiarity[i])
+            1 for i in known if rejects(tried, threshold, confidence[i], first.familiarity[i], last.familiarity[i])
         )
         if lost <= rate * len(known):
             low, found = share, tried

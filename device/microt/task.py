@@ -226,6 +226,7 @@ class Task:
         energies=None,
         reject_rate=None,
         paper=False,
+        per_class=False,
     ):
         """Sets the threshold with which exit 0 answers a share `exit_ratio` of samples.
 
@@ -235,7 +236,8 @@ class Task:
         quantiles stay, so `exit_ratio` can be set at any time afterwards.
 
         reject_rate: the share of known samples that may be answered None so that what was never taught is, see
-        `microt.reject`; None: every sample gets a label. paper: quantiles as MicroT takes them.
+        `microt.reject`; None: every sample gets a label. paper: quantiles as MicroT takes them. per_class: a
+        confidence counts for more or less by the class answered, as its held-out answers were right or wrong.
 
         RuntimeError: not fitted. ValueError: a number is out of range, no class has two samples, or the backbone
         has one exit.
@@ -256,14 +258,20 @@ class Task:
         known = first.known()
         if not known:
             raise ValueError("calibrate: expected a class of 2 samples or more, got none")
+        shifts, confidence = None, first.confidence
+        if per_class:
+            by = threshold.shifts(first, len(self.classes))
+            shifts = {label: by[row] for row, label in enumerate(self.classes)}
+            confidence = threshold.shifted(first, by)
         if max_loss is not None:
-            exit_ratio = threshold.ratio_for_loss(first, last, max_loss)
+            exit_ratio = threshold.ratio_for_loss(first, last, max_loss, confidence)
         table = threshold.paper_table if paper else threshold.table
-        self._quantiles = table([first.confidence[i] for i in known])
+        self._quantiles = table([confidence[i] for i in known])
+        self._shifts = shifts
         self.exit_ratio = exit_ratio
         self._reject = None
         if reject_rate is not None:
-            self._reject = reject.levels(first, last, self._threshold, reject_rate)
+            self._reject = reject.levels(first, last, self._threshold, reject_rate, confidence)
 
     def predict(self, x):
         """Result(label, confidence, exit, scores, familiarity) of a sample; scores as `classes`, summing to 1.
@@ -274,9 +282,12 @@ class Task:
         self._expect_classes("predict")
         self._run(x)
         levels = self._reject
-        if self._threshold <= 1 or levels or self._tracker:
+        if self._threshold < threshold.ABOVE or levels or self._tracker:
             result = self._answer(0)
-            early = result.confidence >= self._threshold and not (levels and result.familiarity < levels[2])
+            confidence = result.confidence
+            if self._shifts:
+                confidence = max(0.0, confidence + self._shifts.get(result.label, 0.0))
+            early = confidence >= self._threshold and not (levels and result.familiarity < levels[2])
             unknown = bool(levels) and result.familiarity < levels[1]
             if self._tracker:
                 place = self._tracker.saw(early or unknown)
@@ -316,6 +327,7 @@ class Task:
             self._quantiles,
             self._journal.serial,
             self._reject,
+            self._shifts,
         )
         path = self.path + "/heads.bin"
         try:
@@ -361,6 +373,7 @@ class Task:
         if shot.quantiles:
             self.exit_ratio = shot.exit_ratio
             self._reject = shot.reject
+            self._shifts = shot.shifts
 
     def _exits(self):
         return (0, self._last) if self._last else (0,)
@@ -452,6 +465,7 @@ class Task:
 
     def _uncalibrate(self):
         self._quantiles = None
+        self._shifts = None  # {label: what is added to the confidence}, None: thresholds are not per class
         self._exit_ratio = None
         self._threshold = threshold.ABOVE
         self._reject = None

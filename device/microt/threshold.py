@@ -9,6 +9,8 @@ together, so ties can only make the share larger. r = 1 answers all at exit 0 (t
 (threshold ABOVE, which no confidence reaches).
 
 Of the confidences a table of POINTS quantiles is kept; ratios in between are interpolated.
+
+Thresholds per class are one threshold on confidences shifted by class (`shifts`), so that the table stays one.
 """
 
 import gc
@@ -20,6 +22,7 @@ from microt.vector import axpy, dot, matvec
 
 FOLDS = 10
 POINTS = 33
+PRIOR = 20  # samples that speak for no shift
 ABOVE = 2.0
 
 
@@ -58,6 +61,23 @@ def held_out(rows, solve, progress=None):
     return held
 
 
+def shifts(held, classes):
+    """By class answered, how much more often its answers are right than their confidence says (array("f"))."""
+    found = zeros(classes)
+    seen = [PRIOR] * classes
+    for i in held.known():
+        found[held.best[i]] += held.right[i] - held.confidence[i]
+        seen[held.best[i]] += 1
+    for c in range(classes):
+        found[c] /= seen[c]
+    return found
+
+
+def shifted(held, by):
+    """Confidences (list) of a HeldOut with the shift of the class answered; not below 0."""
+    return [max(0.0, c + by[held.best[i]]) if c >= 0 else c for i, c in enumerate(held.confidence)]
+
+
 def quantile(ordered, share):
     """The quantile of rising values: the middle of the i-th of n is the (i + 1/2) / n quantile."""
     n = len(ordered)
@@ -94,15 +114,16 @@ def paper_table(confidences, repeats=200, draw=10):
     return quantiles
 
 
-def ratio_for_loss(first, last, max_loss):
+def ratio_for_loss(first, last, max_loss, confidence=None):
     """The largest share to answer at exit 0 that costs at most `max_loss` of the last exit's accuracy.
 
-    first, last: HeldOut of exit 0 and of the last exit.
+    first, last: HeldOut of exit 0 and of the last exit. confidence: of the samples at exit 0, by default of `first`.
     """
     known = first.known()
+    confidence = confidence or first.confidence
     best = 0
     loss = 0
-    for place, i in enumerate(sorted(known, key=lambda i: -first.confidence[i])):
+    for place, i in enumerate(sorted(known, key=lambda i: -confidence[i])):
         loss += last.right[i] - first.right[i]
         if loss <= max_loss * len(known):
             best = place + 1

@@ -35,12 +35,15 @@ def make(value, calibrated=True):
         head.bias[1] = value * 2
         heads.append(head)
     quantiles = array("f", [0.25, 0.5, 1.0])
-    return s.Snapshot("lda", ["äpfel", "b"], heads, 17, 0.5 if calibrated else None, quantiles if calibrated else None)
+    shot = s.Snapshot("lda", ["äpfel", "b"], heads, 17, 0.5 if calibrated else None, quantiles if calibrated else None)
+    shot.shifts = {"äpfel": 0.25, "b": -0.5} if calibrated else None
+    return shot
 
 
 def same(a, b):
     return (
         (a.kind, a.labels, a.covered, a.exit_ratio) == (b.kind, b.labels, b.covered, b.exit_ratio)
+        and a.shifts == b.shifts
         and (a.quantiles is b.quantiles or list(a.quantiles) == list(b.quantiles))
         and len(a.heads) == len(b.heads)
         and all(

@@ -102,6 +102,11 @@ def fit(net, exit, journal, solve, progress=None):
         background = solve(rows, head.weights, head.bias, progress=progress)
         if background:
             head.background, head.background_bias = background
+        if rows.centre:
+            for c in range(classes):
+                head.bias[c] -= rows.centre_scale * dot(head.weights, rows.centre, k, c * k)
+            if background:
+                head.background_bias -= rows.centre_scale * dot(head.background, rows.centre)
         return head
     weights = zeros(classes * k)
     background = solve(rows, weights, head.bias, progress=progress)

@@ -14,7 +14,8 @@ BACKGROUND = 0.4  # best mean AUROC of unseen classes over six sets at 5 and 20 
 
 
 class HeldOut:
-    """By sample, in the journal's order: confidence and familiarity (array("f")), right (bytes, 1: the label was).
+    """By sample, in the journal's order: confidence and familiarity (array("f")), right (bytes, 1: the label was), best
+    (array("H"): the class answered).
 
     A sample that was not held out, the only one of its class, has confidence -1.
     """
@@ -23,6 +24,7 @@ class HeldOut:
         self.confidence = array("f", (-1.0 for _ in range(n)))
         self.familiarity = array("f", (0.0 for _ in range(n)))
         self.right = bytearray(n)
+        self.best = array("H", bytes(2 * n))
 
     def take(self, i, logits, background, label):
         """Takes in what a head without sample i says about it."""
@@ -30,6 +32,7 @@ class HeldOut:
         self.confidence[i] = confidence
         self.familiarity[i] = energy + background
         self.right[i] = best == label
+        self.best[i] = best
 
     def known(self):
         """Indexes of the samples that were held out."""

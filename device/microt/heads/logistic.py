@@ -11,18 +11,18 @@ x - sum of g_j V_j. Steps along x are summed up in `weights` and those along V i
 nothing but the int8 rows and the weights is as large as either.
 """
 
-from array import array
-
 from microt.arrays import zeros
 from microt.vector import axpy, dot, fill, matvec, quantize, rank1, scale, softmax, vecmat
 
-EPOCHS = 15
+EPOCHS = 12
 RATE = 2.0  # falls in a straight line to END of it; divided by the mean squared length of a step's direction
 END = 0.05
-SETTLED = 0.02
+SETTLED = 0.05
 C = 1.0
 DIRECTIONS = 6
-POWER_ITERATIONS = 5
+SPACE = 1024  # bytes for them
+NOTHING = 1e-3  # less variance is none, in units of the int8 rows
+POWER_ITERATIONS = 4
 CONDITION = 64  # no direction is taken back by more: with few samples these directions are all there is
 
 
@@ -33,11 +33,11 @@ def solve(rows, weights, bias, hold=None, progress=None, epochs=EPOCHS):
     n = sum(size for _, size in parts)
     centre, square = middle(rows, parts, n, weights)
     x = zeros(k)
-    directions, lengths, shares, left_over = principal(rows, parts, n, centre, weights, x)
+    directions, diagonal, lengths, shares, left_over = principal(rows, parts, n, centre, square, weights, x)
     m = len(lengths)
     fill(weights, 0.0)
     fill(bias, 0.0)
-    along = zeros(m)  # V x
+    along, back = zeros(m), zeros(m)  # V x, and how much of each direction is taken back
     ours = zeros(classes)  # logits, then errors
     theirs = zeros(classes)
     steps = zeros(classes * m)  # along V
@@ -62,9 +62,8 @@ def solve(rows, weights, bias, hold=None, progress=None, epochs=EPOCHS):
                 continue
             ours[label] -= 1
             rank1(weights, -rate / left_over, ours, x, classes, k)
-            for j in range(m):
-                along[j] *= shares[j] / lengths[j]
-            rank1(steps, rate / left_over, ours, along, classes, m)
+            matvec(diagonal, along, back, m, m)
+            rank1(steps, rate / left_over, ours, back, classes, m)
             axpy(-rate / k, ours, bias)
         shrink(weights, steps, rate * square / (k * C * left_over), directions, lengths, shares, k)
         if progress:
@@ -72,7 +71,8 @@ def solve(rows, weights, bias, hold=None, progress=None, epochs=EPOCHS):
     for c in range(classes):
         for j in range(m):
             axpy(steps[c * m + j], directions, weights, k, j * k, c * k)
-        bias[c] -= dot(weights, centre, k, c * k)
+        if centre:
+            bias[c] -= dot(weights, centre, k, c * k)
     scale(weights, 1 / rows.scale)
     return None
 
@@ -91,77 +91,80 @@ def shrink(weights, steps, amount, directions, lengths, shares, k):
 
 
 def read(rows, i, centre, out):
-    """Row i less the centre into out (k)."""
+    """Row i less the centre, where there is one, into out (k)."""
     fill(out, 0.0)
     axpy(1.0, rows.values, out, rows.k, i * rows.k)
-    axpy(-1.0, centre, out)
+    if centre:
+        axpy(-1.0, centre, out)
 
 
 def middle(rows, parts, n, work):
-    """The rows' mean rounded to int8 (bytearray, k), and their mean squared distance from it. work: k floats."""
+    """The rows' mean rounded to int8 (bytearray, k), and the mean squared distance from it. work: k floats.
+
+    None for the mean where it was taken off before.
+    """
     k, values = rows.k, rows.values
     mean = memoryview(work)[:k]
     fill(mean, 0.0)
-    for first, size in parts:
-        for i in range(first, first + size):
-            axpy(1 / n, values, mean, k, i * k)
-    centre = bytearray(k)
-    for j in range(k):
-        centre[j] = round(mean[j]) & 0xFF
     square = 0.0
     for first, size in parts:
         for i in range(first, first + size):
-            square += dot(values, values, k, i * k, i * k) - 2 * dot(values, centre, k, i * k)
-    return centre, max(square / n + dot(centre, centre), 1e-6)
+            axpy(1 / n, values, mean, k, i * k)
+            square += dot(values, values, k, i * k, i * k)
+    if rows.centre:
+        return None, max(square / n, NOTHING)
+    centre = bytearray(k)
+    for j in range(k):
+        centre[j] = round(mean[j]) & 0xFF
+    return centre, max(square / n - 2 * dot(centre, mean) + dot(centre, centre), NOTHING)
 
 
-def principal(rows, parts, n, centre, work, x):
-    """The first principal directions V of the rows: int8 (bytearray, m x k), squared lengths, the shares g_j / (V_j x)
-    of each that are taken back, times its length; and the mean squared length of what is left.
+def principal(rows, parts, n, centre, square, work, x):
+    """The first principal directions of the rows, and the mean squared length of a step's direction.
 
-    work: floats, 2 k or more (two classes and more have them); x: floats, k; both are overwritten.
+    Returns V (int8 in a bytearray, m x k), diagonal (array("f"), m x m: g_j = diagonal_jj V_j . x is taken back of a
+    sample x), lengths (array("f"), m: squared, of V's rows), shares (array("f"), m: of the variance along each that is
+    taken back) and the mean squared length. m: DIRECTIONS, or what SPACE holds of them.
+
+    square: mean squared distance of the rows from the centre. work: 2 k floats (two classes and more have them), x: k
+    floats; both are overwritten.
     """
     k, values = rows.k, rows.values
+    most = max(1, min(DIRECTIONS, SPACE // k))
     v, w = memoryview(work)[:k], memoryview(work)[k : 2 * k]
     product = zeros(max(size for _, size in parts))
-    found, lengths, variances = bytearray(DIRECTIONS * k), [], []
-    for j in range(DIRECTIONS + 1):
-        read(rows, parts[0][0] + j % parts[0][1], centre, v)
-        variance = 0.0
+    found, lengths, variances = bytearray(most * k), zeros(most), zeros(most + 1)
+    m = 0
+    while True:
+        read(rows, parts[0][0] + m % parts[0][1], centre, v)
         for _ in range(POWER_ITERATIONS):
+            # w = S v = sum of q (q . v) / n - centre (centre . v) over the rows q, less what lies along those before
             fill(w, 0.0)
-            shift = dot(centre, v)
-            total = 0.0
+            if centre:
+                axpy(-dot(centre, v), centre, w)
             for first, size in parts:
                 matvec(values, v, product, size, k, first * k)
-                for i in range(size):
-                    product[i] -= shift
-                    total += product[i]
                 vecmat(product, values, x, size, k, first * k)
                 axpy(1 / n, x, w)
-            axpy(-total / n, centre, w)
-            for p in range(len(lengths)):
+            for p in range(m):
                 axpy(-dot(found, w, k, p * k) / lengths[p], found, w, k, p * k)
-            variance = dot(w, w) ** 0.5
-            if variance < 1e-3:
+            variances[m] = dot(w, w) ** 0.5
+            if variances[m] < NOTHING:
                 break
             v[:] = w
-            scale(v, 1 / variance)
-        variances.append(variance)
-        if variance < 1e-3 or j == DIRECTIONS:
+            scale(v, 1 / variances[m])
+        if variances[m] < NOTHING or m == most:
             break
-        quantize(v, found, j * k)
-        lengths.append(dot(found, found, k, j * k, j * k))
-    floor = max(variances[-1], variances[0] / CONDITION)
-    shares = array("f", (1 - min(1.0, floor / variance) for variance in variances[: len(lengths)]))
-    left_over = 0.0
-    for first, size in parts:
-        for i in range(first, first + size):
-            read(rows, i, centre, x)
-            left_over += dot(x, x)
-            for p in range(len(lengths)):
-                left_over -= shares[p] * dot(found, x, k, p * k) ** 2 / lengths[p]
-    return found, lengths, shares, max(left_over / n, 1e-6)
+        quantize(v, found, m * k)
+        lengths[m] = dot(found, found, k, m * k, m * k)
+        m += 1
+    floor = max(variances[m], variances[0] / CONDITION)
+    diagonal, shares = zeros(m * m), zeros(m)
+    for j in range(m):
+        shares[j] = max(0.0, 1 - floor / variances[j])
+        diagonal[j * m + j] = shares[j] / lengths[j]
+        square -= shares[j] * variances[j]
+    return found, diagonal, lengths[:m], shares, max(square, floor, NOTHING)
 
 
 def coprime(n):

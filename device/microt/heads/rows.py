@@ -12,12 +12,15 @@ from microt.vector import axpy, fill, quantize
 class Rows:
     """Every sample of a journal in the working space of an exit: u = projection . z, or z itself.
 
-    values: int8 in a bytearray, n x k; a sample is u = scale * values. labels: array("H"), n, the index of
+    Where the file has no feature transform, u is z less the samples' mean, which would take most of an int8's range.
+
+    values: int8 in a bytearray, n x k; a sample is u = scale * values. labels: n, the index of
     each row's label. Rows are sorted by fold: fold f is rows bounds[f] to bounds[f + 1]. The i-th
     sample of a class is in fold i % folds; a class with one sample is in no fold (its row lies
     behind the last), since a head without it could not know the class.
 
-    place: array("H"), the row of each of the journal's samples.
+    place: array("H"), the row of each of the journal's samples; None without folds.
+    centre: the mean that was taken off, int8 in a bytearray of k times centre_scale; None where there is a transform.
     feature: the exit's `Feature`. Memory: n * (k + 8) bytes. progress(what, done, total) is called
     after each sample.
     """
@@ -28,8 +31,12 @@ class Rows:
         self.k = k = self.feature.k or self.feature.d
         self.n = n = len(journal)
         self.classes = len(journal.labels)
-        self.place = place = self._place(journal.rows, folds)
+        place = self._place(journal.rows, folds)
+        self.place = place if folds > 1 else None
         gc.collect()
+        self.centre, self.centre_scale = None, 0.0
+        if self.feature.own:
+            self._middle(journal)
         self.values = bytearray(n * k)
         self.scale = self._fill(net, journal, place, progress)
 
@@ -82,13 +89,22 @@ class Rows:
         for size in sizes[:folds]:
             self.bounds.append(self.bounds[-1] + size)
         free = list(self.bounds)
-        self.labels = array("H", bytes(2 * self.n))
+        self.labels = bytearray(self.n) if self.classes <= 256 else array("H", bytes(2 * self.n))
         for i in range(self.n):
             fold = place[i]
             place[i] = free[fold]
             free[fold] += 1
             self.labels[place[i]] = labels[i]
         return place
+
+    def _middle(self, journal):
+        z, mean = zeros(self.k), zeros(self.k)
+        embeddings = bytearray(journal.size)
+        for _ in journal.embeddings(embeddings):
+            self.feature.of(embeddings, z)
+            axpy(1 / self.n, z, mean)
+        self.centre = bytearray(self.k)
+        self.centre_scale = quantize(mean, self.centre)
 
     def _fill(self, net, journal, place, progress):
         n, k, feature = self.n, self.k, self.feature
@@ -101,6 +117,8 @@ class Rows:
             feature.of(embeddings, z)
             if self.projected:
                 net.project(feature.exit, z, u)
+            if self.centre:
+                axpy(-self.centre_scale, self.centre, u)
             at = place[i]
             scales[at] = quantize(u, values[at * k : (at + 1) * k])
             if progress:

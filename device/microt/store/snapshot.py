@@ -16,13 +16,14 @@ Format, version 2, little-endian.
       56  u8[16]  kind of the heads, UTF-8, zero padded
       72  f64     exit ratio; -1: not calibrated
       80  u16     quantiles of held-out confidences; 0: not calibrated
-      82  u16     zero
+      82  u16     1: a shift of the confidence for each class; 0: none
       84  u32     bytes of the labels
       88  u32     serial of the journal
       92  f32[4]  reject: the share of known samples, then levels of familiarity; share -1: does not reject
      108  u32     generation: how often it was saved
     labels       each u8 length, UTF-8; in the order of the heads' rows
     quantiles    f32[]
+    shifts       f32[classes], where there are any
     head, each   u16 exit, u16 zero, u32 d, f32[classes] bias, f32[classes][d] weights,
                  f32 background bias, f32[d] background
 
@@ -56,10 +57,12 @@ class Snapshot:
     kind: name of the heads' kind. labels: of the heads' rows. heads: list of `Head`. covered:
     number of the journal's next record when they were fitted. exit_ratio and quantiles
     (array("f")): None when not calibrated. serial: of the journal. reject: None, or what
-    `microt.reject` made.
+    `microt.reject` made. shifts: None, or {label: shift of the confidence}.
     """
 
-    def __init__(self, kind, labels, heads, covered, exit_ratio=None, quantiles=None, serial=0, reject=None):
+    def __init__(
+        self, kind, labels, heads, covered, exit_ratio=None, quantiles=None, serial=0, reject=None, shifts=None
+    ):
         self.kind = kind
         self.labels = labels
         self.heads = heads
@@ -68,6 +71,7 @@ class Snapshot:
         self.quantiles = quantiles
         self.serial = serial
         self.reject = reject
+        self.shifts = shifts
 
 
 def save(path, snapshot, identity):
@@ -81,6 +85,8 @@ def save(path, snapshot, identity):
     pieces = [labels]
     if calibrated:
         pieces.append(snapshot.quantiles)
+        if snapshot.shifts:
+            pieces.append(array("f", [snapshot.shifts.get(label, 0.0) for label in snapshot.labels]))
     for head in snapshot.heads:
         pieces.append(struct.pack(HEAD, head.exit, 0, head.d))
         pieces.append(head.bias)
@@ -103,7 +109,7 @@ def save(path, snapshot, identity):
         snapshot.kind.encode(),
         snapshot.exit_ratio if calibrated else -1.0,
         len(snapshot.quantiles) if calibrated else 0,
-        0,
+        1 if calibrated and snapshot.shifts else 0,
         len(labels),
         snapshot.serial,
     ]
@@ -187,8 +193,8 @@ def check(name, file):
 
 def read(name, file, identity):
     """A snapshot from an open file that `check` found whole; ValueError when it is another backbone's."""
-    (_, _, _, _, _, found, covered, classes, count, kind, ratio, points, _, label_bytes, serial, share, clear, first,
-     last, _) = struct.unpack(HEADER, file.read(HEADER_SIZE))  # fmt: skip
+    (_, _, _, _, _, found, covered, classes, count, kind, ratio, points, shifted, label_bytes, serial, share, clear,
+     first, last, _) = struct.unpack(HEADER, file.read(HEADER_SIZE))  # fmt: skip
     if found != identity:
         raise ValueError("%s: made with backbone %s, this one is %s" % (name, short_hash(found), short_hash(identity)))
     labels, packed, at = [], file.read(label_bytes), 0
@@ -200,6 +206,11 @@ def read(name, file, identity):
     if points:
         quantiles = zeros(points)
         file.readinto(quantiles)
+    shifts = None
+    if shifted:
+        by = zeros(classes)
+        file.readinto(by)
+        shifts = {label: by[row] for row, label in enumerate(labels)}
     heads = []
     for _ in range(count):
         exit, _, d = struct.unpack(HEAD, file.read(HEAD_SIZE))
@@ -212,7 +223,7 @@ def read(name, file, identity):
         heads.append(one)
     kind = str(kind, "utf-8").rstrip("\0")
     reject = (share, clear, first, last) if share >= 0 else None
-    return Snapshot(kind, labels, heads, covered, ratio if points else None, quantiles, serial, reject)
+    return Snapshot(kind, labels, heads, covered, ratio if points else None, quantiles, serial, reject, shifts)
 
 
 def byte_length(piece):

@@ -1,0 +1,202 @@
+# SPDX-License-Identifier: MIT
+"""How good the heads are: by kind, shots and exit, against a float64 reference and against scikit-learn.
+
+    python -m microt.learning.accuracy --data ../shared/data [--episodes 2]
+
+The reference is linear discriminants with the full prior (`microt.head.prior_lda`): the within-class covariance of the
+host's pictures in the space of all that an exit has seen, unprojected, in float64.
+"""
+
+from __future__ import annotations
+
+import argparse
+import functools
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+from sklearn.linear_model import LogisticRegression
+
+from microt import head
+from microt.engine import Backbone
+from microt.learning.episodes import (
+    BACKBONE,
+    HOST_SET,
+    SETS,
+    Episode,
+    Job,
+    draw,
+    mean_over_sets,
+    on_device,
+    shared,
+    shared_folder,
+)
+
+SHOTS = (1, 5, 10, 20)
+HEADS = ("lda", "logistic", "ridge", "means")
+DEFAULT = "lda"
+REFERENCE_SETS = SETS[:4]
+HOST_PICTURES = 30  # a class
+PARTS = ((0, 0, 128), (1, 0, 256))  # (exit, start, values): embeddings of 128 and 256 values without a transform
+
+
+def measure(folder: str | Path, log: Callable[[str], object] = print, episodes: int = 2) -> dict:
+    """accuracy, reference, accuracy_gap, fit_accuracy_gap and accuracy_by_set: see `microt.learning.bench`."""
+    sets = shared(folder, log)
+    jobs = [
+        Job(draw(samples, shots, (e,)), kind)
+        for samples in sets.values()
+        for shots in SHOTS
+        for e in range(episodes)
+        for kind in HEADS
+    ]
+    jobs += [Job(draw(samples, SHOTS[-1], (e,)), "logistic", part=part)
+             for samples in sets.values() for e in range(episodes) for part in PARTS]  # fmt: skip
+    log(f"{len(jobs)} fits with the device's code")
+    found, logistic = {}, {}
+    for job, said in zip(jobs, on_device(jobs), strict=True):
+        e, shots = job.episode, shots_of(job.episode)
+        right = (said["labels"] == e.true[:, None]).mean(axis=0)
+        if job.part:
+            logistic.setdefault(job.part, []).append((e.samples.name, scikit_learn(*plain(e, job.part), e) - right[0]))
+            continue
+        found.setdefault(job.head, {}).setdefault(shots, []).append((e.samples.name, right))
+        if job.head == "logistic" and shots == SHOTS[-1]:
+            for exit, pair in enumerate(projected(e)):
+                gap = scikit_learn(*pair, e) - right[exit]
+                logistic.setdefault(exit, []).append((e.samples.name, gap))
+    result = {
+        "accuracy": {
+            kind: {str(s): mean_over_sets(rows).round(4).tolist() for s, rows in sorted(by_shots.items())}
+            for kind, by_shots in found.items()
+        },
+        "accuracy_by_set": {
+            name: np.mean([v for n, v in found[DEFAULT][SHOTS[-1]] if n == name], axis=0).round(4).tolist()
+            for name in sets
+        },
+        "fit_accuracy_gap": max(float(mean_over_sets(rows)) for rows in logistic.values()),
+    }
+    prior = priors(shared(folder, log, (HOST_SET,)).get(HOST_SET))
+    if prior:
+        of_four = {name: sets[name] for name in REFERENCE_SETS if name in sets}
+        reference = [
+            (name, prior_lda(draw(samples, SHOTS[-1], (e,)), prior))
+            for name, samples in of_four.items()
+            for e in range(episodes)
+        ]
+        ours = [(n, v) for n, v in found[DEFAULT][SHOTS[-1]] if n in of_four]
+        result["reference"] = mean_over_sets(reference).round(4).tolist()
+        result["accuracy_gap"] = (mean_over_sets(reference) - mean_over_sets(ours)).round(4).tolist()
+    return result
+
+
+def shots_of(episode: Episode) -> int:
+    """What was asked for; a set with fewer samples a class gives what it has."""
+    most = int(np.bincount(episode.labels).max())
+    return most if most in SHOTS else SHOTS[-1]
+
+
+@functools.cache
+def features() -> list[head.ExitFeatures]:
+    """Those of the shipped backbone."""
+    return head.load_features(BACKBONE.with_name(BACKBONE.stem + "_features.npz"))
+
+
+@functools.cache
+def quantization() -> list[tuple[float, int]]:
+    """(scale, zero point) of each exit."""
+    return [(e.scale, e.zero_point) for e in Backbone(BACKBONE).exits]
+
+
+def projected(episode: Episode) -> list[tuple[np.ndarray, np.ndarray]]:
+    """(support, queries) in the projected space of each exit, float32."""
+    found = []
+    for e in features():
+        pair = []
+        for index in (episode.support, episode.queries):
+            embeddings = [values[index] for values in episode.samples.embeddings]
+            pair.append(head.project(e, head.feature(e, embeddings, quantization())))
+        found.append(tuple(pair))
+    return found
+
+
+def plain(episode: Episode, part: tuple[int, int, int]) -> list[np.ndarray]:
+    """[support, queries]: a part of one exit's embedding, dequantised, of length 1."""
+    exit, start, size = part
+    step, zero = quantization()[exit]
+    found = []
+    for index in (episode.support, episode.queries):
+        x = step * (episode.samples.embeddings[exit][index, start : start + size].astype(np.float32) - zero)
+        found.append(x / np.maximum(np.linalg.norm(x, axis=1, keepdims=True), 1e-6))
+    return found
+
+
+def scikit_learn(support: np.ndarray, queries: np.ndarray, episode: Episode) -> float:
+    """Accuracy of scikit-learn's logistic regression (C = 1) of features about their mean over their mean deviation."""
+    centre = support.mean(axis=0)
+    spread = np.sqrt(((support - centre) ** 2).mean())
+    model = LogisticRegression(C=1, max_iter=2000).fit((support - centre) / spread, episode.labels)
+    return float((model.predict((queries - centre) / spread) == episode.true).mean())
+
+
+def full_parts(exit: int) -> list[tuple[int, int, int]]:
+    """All that the features of exits 0 to `exit` are made of, once each."""
+    return list(dict.fromkeys(part for e in features()[: exit + 1] for part in e.parts))
+
+
+def full_feature(embeddings, exit, mean=None):
+    """(z, mean): every part's square root about the mean (its own when None), of length 1."""
+    values = head.roots(embeddings, quantization(), full_parts(exit))
+    mean = np.concatenate([v.mean(axis=0) for v in values]) if mean is None else mean
+    return head.centred(values, mean), mean
+
+
+def priors(samples):
+    """For each exit the mean and the within-class covariance of the host's pictures; None without them."""
+    if samples is None:
+        return None
+    rng = np.random.default_rng(0)
+    train = [rng.permutation(np.flatnonzero((samples.y == c) & (samples.split == 0)))[:HOST_PICTURES]
+             for c in np.unique(samples.y)]  # fmt: skip
+    index = np.concatenate(train)
+    found = []
+    for exit in range(len(samples.embeddings)):
+        z, mean = full_feature([e[index] for e in samples.embeddings], exit)
+        found.append((mean, head.within_class(z.astype(np.float64), samples.y[index])))
+    return found
+
+
+def prior_lda(episode: Episode, prior) -> np.ndarray:
+    """Accuracy of the reference by exit."""
+    found = []
+    for exit, (mean, covariance) in enumerate(prior):
+        support, queries = (
+            full_feature([e[index] for e in episode.samples.embeddings], exit, mean)[0]
+            for index in (episode.support, episode.queries)
+        )
+        w, b = head.prior_lda(support, episode.labels, int(episode.labels.max()) + 1, covariance)
+        found.append(((queries @ w.T + b).argmax(axis=1) == episode.true).mean())
+    return np.array(found)
+
+
+def table(result: dict) -> str:
+    """In Markdown: accuracy by head and shots, exit 0 / exit 1."""
+    lines = ["| head | " + " | ".join(f"{s} shot{'s' * (s > 1)}" for s in SHOTS) + " |", "|---" * 5 + "|"]
+    for kind, found in result["accuracy"].items():
+        lines.append(f"| {kind} | " + " | ".join("{:.3f} / {:.3f}".format(*found[str(s)]) for s in SHOTS) + " |")
+    return "\n".join(lines)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--data", default=str(shared_folder()))
+    parser.add_argument("--episodes", type=int, default=2)
+    a = parser.parse_args()
+    result = measure(a.data, episodes=a.episodes)
+    print(json.dumps(result, indent=1))
+    print(table(result))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,63 @@
+# SPDX-License-Identifier: MIT
+"""The bars of learning on the device, on samples of what `make bench-learning` measures; counts are exact."""
+
+import numpy as np
+import pytest
+
+from microt.learning import accuracy, cost, exits, rejection
+from microt.learning.episodes import Job, draw, mean_over_sets, on_device, shared, shared_folder
+
+pytestmark = pytest.mark.skipif(
+    not (shared_folder() / "sign_digits.npz").is_file(), reason="the project's data sets are not beside the checkout"
+)
+NAMES = ("sign_digits", "clothing")
+
+
+@pytest.fixture(scope="module")
+def sets():
+    return shared(shared_folder(), print, NAMES)
+
+
+@pytest.fixture(scope="module")
+def counted():
+    return cost.measure(shared_folder(), heads=("lda",))
+
+
+def test_fit_is_cheap_enough(counted):
+    assert counted["fit_instructions"] <= 300e6
+    assert counted["fit_heap_bytes"] <= 64 << 10
+    assert counted["lda_fit_heap_bytes"] <= 128 << 10
+
+
+def test_learning_and_answering_are_cheap_enough(counted):
+    assert counted["learn_instructions"] <= 3e6
+    assert counted["predict_overhead"] <= 0.05
+    assert counted["training_energy_factor"] >= 50
+
+
+def test_logistic_regression_is_within_a_point_of_scikit_learn(sets):
+    jobs = [Job(draw(samples, 20, (e,)), "logistic", part=part)
+            for samples in sets.values() for e in range(2) for part in accuracy.PARTS]  # fmt: skip
+    gaps = {part: [] for part in accuracy.PARTS}
+    for job, found in zip(jobs, on_device(jobs), strict=True):
+        e = job.episode
+        expected = accuracy.scikit_learn(*accuracy.plain(e, job.part), e)
+        gaps[job.part].append(expected - (found["labels"][:, 0] == e.true).mean())
+    # 800 queries of each: a standard error of a point and more; the bench asks more
+    assert all(np.mean(found) < 0.02 for found in gaps.values()), gaps
+
+
+def test_ratio_tracker_and_rejection(sets):
+    jobs = [Job(draw(samples, 20, (e, 1)), ratios=exits.RATIOS) for samples in sets.values() for e in range(3)]
+    streams = [Job(exits.stream(draw(samples, 20, (0, 2))), ratios=(0.8,), track=0.5) for samples in sets.values()]
+    halves = [Job(draw(samples, 20, (e, 3), taught=0.5)) for samples in sets.values() for e in range(3)]
+    found = list(on_device([*jobs, *streams, *halves]))
+    got = [(j.episode.samples.name, [(f["confidence"][:, 0] >= t).mean() for t in f["thresholds"]])
+           for j, f in zip(jobs, found, strict=False)]  # fmt: skip
+    assert np.abs(mean_over_sets(got) - exits.RATIOS).max() <= 0.05
+    for said in found[len(jobs) : -len(halves)]:
+        # told to answer 80 % at exit 0, then to hold a half
+        assert abs(np.mean([e == 0 for e in said["exits"][exits.SETTLE :]]) - 0.5) <= 0.02
+    areas = [(j.episode.samples.name, rejection.by_exit(j.episode, f)) for j, f in zip(halves, found[-len(halves) :],
+             strict=True)]  # fmt: skip
+    assert mean_over_sets(areas)[1] > 0.68
