@@ -10,7 +10,7 @@
 #   make fuzz [FUZZ_SECONDS=1800] loader and kernels under sanitizers, led by libFuzzer (installs clang)
 #   make backbone           train the shipped backbone again (needs ../shared; about ten minutes)
 #   make docs               the documentation as a site, build/site/index.html
-#   make bench              write docs/benchmarks.md anew: networks on every emulated board [MODELS=folder of .tflite files]
+#   make bench              write docs/benchmarks.md anew: layers and networks on every emulated board [MODELS=folder]
 #   make bench-learning     what learning on the device costs and how good it is (needs ../shared; half an hour)
 #   make clean              remove build/
 

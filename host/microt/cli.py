@@ -164,18 +164,27 @@ def run(file, inputs, output, board, port):
     "--compare", metavar="[PATH]", is_flag=False, flag_value="", default=None,
     help="beside other libraries' counts, from a perf_baseline.json  [default: ../shared/design/ beside the checkout]",
 )  # fmt: skip
+@click.option("--port", help="measure on the board at this serial port, into whose ROMFS the file is put")
 @json_option
 @one_line_errors
-def bench(file, board, plot, compare, as_json):
-    """Count the instructions of a backbone on an emulated board; model cycles and energy.
+def bench(file, board, plot, compare, port, as_json):
+    """Count the instructions of a backbone on an emulated board; model cycles and energy. With --port: measure.
 
     \b
     microt bench models/objects.mtb --board MPS2_AN386
     microt bench models/objects.tflite --compare
+    microt bench models/objects.mtb --port /dev/ttyACM0
     """
     from microt.bench import baseline, count, present, present_comparison
+    from microt.bench import port as on_port
     from microt.boards import Board
 
+    if port:
+        if plot or compare is not None:
+            raise ValueError("bench: expected --port without --plot and --compare, which are of counts by layer")
+        measured = on_port.measure(file, port, log=note)
+        click.echo(json.dumps(measured) if as_json else on_port.describe(measured))
+        return
     theirs = None if compare is None else baseline.load(compare)
     counted = count.count_tflite if file.suffix == ".tflite" else count.count
     source = file if file.suffix == ".tflite" else file.read_bytes()

@@ -31,7 +31,8 @@ class Baseline:
     networks: dict[str, dict]
 
     def layer(self, name: str, library: str, core: str) -> dict | None:
-        """What a library needs for a layer: {"instructions", "cycles_modelled"}, None where it was not counted."""
+        """What a library needs for a layer: {"instructions", "cycles_modelled" and its bounds "_low" and "_high"}, None
+        where it was not counted."""
         return _figures(self.layers.get(name, {}).get(library, {}).get(core))
 
     def network(self, name: str, library: str, core: str) -> dict | None:
@@ -48,7 +49,11 @@ class Baseline:
 
 
 def _figures(found: dict | None) -> dict | None:
-    return None if found is None else {"instructions": found["insn"], "cycles_modelled": found.get("m4cyc")}
+    if found is None:
+        return None
+    low, high = found.get("m55cyc_bracket", (None, None))
+    cycles = {"cycles_modelled": found.get("m4cyc"), "cycles_modelled_low": low, "cycles_modelled_high": high}
+    return {"instructions": found["insn"], **cycles}
 
 
 def load(path: str | Path | None = None) -> Baseline:
@@ -129,7 +134,7 @@ def compare(result: dict, baseline: Baseline) -> dict:
         run to the last exit [{index, layer (its name there, or None), op, macs, instructions, cycles_modelled, then by
         library None or {instructions, cycles_modelled, ratio, cycles_ratio}}], and ``totals`` by library: what it needs
         for the layers that it has, what we need for the same, and how many they are. Ratios are theirs to ours: above 1
-        we are the faster.
+        we are the faster. ``cycles_ratio`` is the least one of those where both have cycles, or bounds of them.
 
     Raises:
         ValueError: the baseline has nothing for the core, or the layers were not counted.
@@ -147,7 +152,7 @@ def compare(result: dict, baseline: Baseline) -> dict:
         name = name_of(layer)
         if name not in baseline.layers:
             name = None
-        row = {key: layer[key] for key in ("index", "op", "macs", "instructions", "cycles_modelled")}
+        row = {key: layer[key] for key in ("index", "op", "macs", *_FIGURES)}
         row["layer"] = name
         for library in LIBRARIES:
             row[library] = None if name is None else _beside(layer, baseline.layer(name, library, core))
@@ -163,13 +168,16 @@ def compare(result: dict, baseline: Baseline) -> dict:
     }
 
 
+_FIGURES = ("instructions", "cycles_modelled", "cycles_modelled_low", "cycles_modelled_high")
+
+
 def _beside(ours: dict, theirs: dict | None) -> dict | None:
     if theirs is None:
         return None
-    cycles_ratio = None
-    if theirs["cycles_modelled"] is not None and ours["cycles_modelled"]:
-        cycles_ratio = theirs["cycles_modelled"] / ours["cycles_modelled"]
-    return {**theirs, "ratio": theirs["instructions"] / ours["instructions"], "cycles_ratio": cycles_ratio}
+    ratios = [
+        theirs[key] / ours[key] for key in _FIGURES[1:] if theirs[key] is not None and ours.get(key) not in (None, 0)
+    ]
+    return {**theirs, "ratio": theirs["instructions"] / ours["instructions"], "cycles_ratio": min(ratios, default=None)}
 
 
 def _total(rows: list[dict], library: str) -> dict | None:
@@ -182,7 +190,7 @@ def _total(rows: list[dict], library: str) -> dict | None:
 
 def _sum(figures: list[dict]) -> dict:
     total = {}
-    for key in ("instructions", "cycles_modelled"):
+    for key in _FIGURES:
         values = [each[key] for each in figures]
         total[key] = None if None in values else sum(values)
     return total

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from microt.bench import energy, plugin
-from microt.bench.cycles import Count, Cycles, Program
+from microt.bench.cycles import Count, Program, m55_bracket
 from microt.bench.elf import Elf
 from microt.bench.present import describe, plot
 from microt.compiler import read_info
@@ -133,7 +133,8 @@ def count(board, mtb: bytes, *, log: Callable[[str], None] = print) -> dict:
 
     Returns:
         What ``microt bench --json`` prints. Keys that hold a model's figure end in ``_modelled``
-        (with ``_low`` and ``_high`` beside cycles) and are None for a core without a model.
+        (with ``_low`` and ``_high`` beside cycles) and are None for a core without a model; for a
+        Cortex-M55 there are the bounds alone.
         ``instructions`` is that of a straight run to the last exit. ``layers`` has every op once;
         one with a ``branch`` runs for that exit only. Each of ``exits`` holds the cost of
         ``run(exit)``, under ``resume`` that of the step from the exit before, and under ``staged``
@@ -349,6 +350,7 @@ class _Costs:
         self.board = board
         self.program = program
         self.has_cycles = board.core.startswith("Cortex-M4")
+        self.has_bracket = board.core.startswith("Cortex-M55")
 
     def of_region(self, region: Region) -> dict:
         return self._figures(region.instructions, region.total)
@@ -360,25 +362,19 @@ class _Costs:
         return self._figures(None, None)
 
     def _figures(self, instructions: int | None, counts: Mapping[int, Count] | None) -> dict:
-        cycles = None
-        if self.has_cycles and counts is not None:
+        figures = {"cycles_modelled": None, "cycles_modelled_low": None, "cycles_modelled_high": None}
+        if counts is not None and self.has_cycles:
             cycles = self.program.cycles(counts)
-        return {"instructions": instructions, **self._modelled(cycles)}
-
-    def _modelled(self, cycles: Cycles | None) -> dict:
-        if cycles is None:
-            names = ("", "_low", "_high")
-            figures = {f"cycles_modelled{name}": None for name in names}
-            return {**figures, "energy_uj_modelled": None}
+            figures = dict(zip(figures, (cycles.mid, cycles.low, cycles.high), strict=True))
+        elif counts is not None and self.has_bracket:
+            bracket = m55_bracket(self.program.histogram(counts))
+            figures |= {"cycles_modelled_low": bracket.low, "cycles_modelled_high": bracket.high}
         microjoules = None
-        if self.board.power_mw is not None:
-            microjoules = energy.microjoules(cycles.mid, clock_hz=self.board.clock_hz, milliwatts=self.board.power_mw)
-        return {
-            "cycles_modelled": cycles.mid,
-            "cycles_modelled_low": cycles.low,
-            "cycles_modelled_high": cycles.high,
-            "energy_uj_modelled": microjoules,
-        }
+        if figures["cycles_modelled"] is not None and self.board.power_mw is not None:
+            microjoules = energy.microjoules(
+                figures["cycles_modelled"], clock_hz=self.board.clock_hz, milliwatts=self.board.power_mw
+            )
+        return {"instructions": instructions, **figures, "energy_uj_modelled": microjoules}
 
 
 def _result(board, info, regions, costs, kernels, notes) -> dict:

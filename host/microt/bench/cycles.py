@@ -139,6 +139,18 @@ _CLASSES = [
 ]
 _PATTERNS = [(name, re.compile(f"(?:{bases}){_CONDITION}")) for name, bases in _CLASSES]
 
+# Of Armv8.1-M; the Cortex-M4's model refuses them.
+_ARMV81M_CLASSES = [
+    ("vector memory", r"v(?:ld|st)(?:r[bhwd]|[24]\d)[te]?"),
+    ("vector multiply", r"v(?:r?ml[as]l?d?av|ml[as]v|q?r?d?ml[as][dl]|q?r?dmul|mul|ml[as]|q?dmull|r?mulh)\w*|vfm[as]"),
+    ("vector", r"v\w+"),
+    ("loop", r"dls(?:tp)?|wls(?:tp)?|le(?:tp)?|lctp"),
+    ("arithmetic", r"csel|cset|csetm|csinc|csinv|csneg|cinc|cinv|cneg|asrl|lsll|lsrl|u?[su]?q?r?sh[lr]l?|bf\w*"),
+]
+_ARMV81M_PATTERNS = [(name, re.compile(bases)) for name, bases in _ARMV81M_CLASSES]
+_VECTOR_BASES = re.compile(r"vctp|vpst\w*|vpt\w*|vpnot|vpsel")
+_NOT_OF_A_CORTEX_M4 = ("vector memory", "vector multiply", "vector", "loop")
+
 UNKNOWN = "unknown"
 
 _LOADS = ("load", "FP load")
@@ -148,13 +160,35 @@ _VECTOR_REGISTER = re.compile(r"\bq\d+\b")
 
 @cache
 def classify(instruction: Instruction) -> str:
-    """Name of the instruction's class, ``"unknown"`` for one that the Cortex-M4 has not."""
-    if _VECTOR_REGISTER.search(instruction.operands):
-        return UNKNOWN
-    for name, pattern in _PATTERNS:
+    """Name of the instruction's class, ``"unknown"`` for one that none of the cores has."""
+    patterns = [*_PATTERNS, *_ARMV81M_PATTERNS[3:]]
+    if _VECTOR_REGISTER.search(instruction.operands) or _VECTOR_BASES.fullmatch(instruction.base):
+        patterns = _ARMV81M_PATTERNS
+    for name, pattern in patterns:
         if pattern.fullmatch(instruction.base):
             return name
     return UNKNOWN
+
+
+class Bracket(NamedTuple):
+    """Bounds between which modelled cycles lie."""
+
+    low: int
+    high: int
+
+
+def m55_bracket(histogram: Mapping[str, int]) -> Bracket:
+    """Cortex-M55 cycles of executed instructions, by class, for memory without wait states.
+
+    A vector instruction takes two cycles (two beats of 32 bits each). low: vector memory and vector arithmetic overlap
+    wholly, all others take one cycle; high: nothing overlaps and a branch costs one more. The end of a hardware loop is
+    free. A bracket, not a pipeline model.
+    """
+    memory = histogram.get("vector memory", 0)
+    arithmetic = histogram.get("vector multiply", 0) + histogram.get("vector", 0)
+    scalar = sum(histogram.values()) - memory - arithmetic - histogram.get("loop", 0)
+    branches = histogram.get("branch", 0) + histogram.get("branch table", 0)
+    return Bracket(2 * max(memory, arithmetic) + scalar, 2 * (memory + arithmetic) + scalar + branches)
 
 
 def register_count(operands: str) -> int:
@@ -292,7 +326,7 @@ class Program:
     def _cost(self, instruction: Instruction, bound: Bound) -> int:
         """Cycles of one execution, without refill, unaligned accesses and pipelining."""
         kind = classify(instruction)
-        if kind == UNKNOWN:
+        if kind == UNKNOWN or kind in _NOT_OF_A_CORTEX_M4:
             raise ValueError(
                 f"no Cortex-M4 timing for {instruction.mnemonic} {instruction.operands} "
                 f"at {instruction.address:#x} in {instruction.function}"

@@ -56,7 +56,10 @@ def _sources(result: dict) -> list[str]:
         lines = ["instructions: counted under QEMU, exact"]
     else:
         lines = ["instructions: QEMU's instruction clock, to the nearest thousand"]
-    if result["cycles_modelled"] is None:
+    if result["cycles_modelled"] is None and result.get("cycles_modelled_low") is not None:
+        low, high = result["cycles_modelled_low"], result["cycles_modelled_high"]
+        lines.append(f"cycles: modelled without wait states, between {low:,} and {high:,}; energy: no model")
+    elif result["cycles_modelled"] is None:
         lines.append(f"cycles and energy: no model for {result['core']} from these counts")
     else:
         low, high = result["cycles_modelled_low"], result["cycles_modelled_high"]
