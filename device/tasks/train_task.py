@@ -7,8 +7,10 @@ What to teach is read from task.json in the current folder (`mpremote connect PO
 makes that FOLDER on the PC), else in /rom. A JSON file: {"backbone": path of the .mtb, "task": folder
 that keeps what is taught, "train": {"x": .npy of samples, "labels": one per sample}, "test": the same,
 "exit_ratio": share of samples to answer at exit 0, "hold_back": a class that is taught only after
-the others were tested (or null), "head": "lda", "logistic", "means" or "ridge"}. The task starts anew. The
-last line printed is `REPORT ` and a JSON object; microt's host side reads it.
+the others were tested (or null), "head": "lda", "logistic", "means" or "ridge", "resume": null or a text
+that names the lesson}. The task starts anew, unless this very lesson was cut while it was taught and holds no class
+back: then it goes on with the first sample that is not in flash. The last line printed is `REPORT ` and a JSON
+object; microt's host side reads it.
 """
 
 import gc
@@ -16,13 +18,16 @@ import json
 import os
 import sys
 import time
+from binascii import hexlify
 
 from microt.settings import first
 from microt.sources import npy
+from microt.store.journal import make_folder
 
 import microt
 
 CONFIGS = ("task.json", "/rom/task.json")
+MARK = "/lesson.txt"  # in the task's folder while a lesson is taught: which one
 
 
 class Clock:
@@ -76,26 +81,53 @@ class Lesson:
                 yield i, self.samples[i], label
 
 
-def start(config):
-    """The backbone and an empty task."""
+def start(config, labels):
+    """The backbone and a task: empty, or what a lesson that was cut had taught. labels: of the samples to teach."""
     net = microt.Backbone(config["backbone"])
-    folder = config["task"]
-    for name in ("journal.bin", "journal2.bin", "heads.bin", "heads2.bin"):
+    folder, name = config["task"], None if config.get("hold_back") else config.get("resume")
+    if name:
+        name = "%s, backbone %s" % (name, str(hexlify(net.sha256), "ascii"))
+        if read_text(folder + MARK) == name:
+            task = microt.Task(net, folder, head=config.get("head", "lda"))
+            taught = labels[: len(task)]
+            if len(task) <= len(labels) and task.counts == {label: taught.count(label) for label in taught}:
+                print("goes on after %d samples" % len(task))
+                return net, task
+    forget(folder)
+    task = microt.Task(net, folder, head=config.get("head", "lda"))
+    if name:
+        make_folder(folder + MARK)
+        with open(folder + MARK, "w") as file:
+            file.write(name)
+    return net, task
+
+
+def read_text(path):
+    try:
+        with open(path) as file:
+            return file.read()
+    except OSError:
+        return None
+
+
+def forget(folder, names=(MARK, "/journal.bin", "/journal2.bin", "/heads.bin", "/heads2.bin")):
+    for name in names:
         try:
-            os.remove(folder + "/" + name)
+            os.remove(folder + name)
         except OSError:
             pass
-    return net, microt.Task(net, folder, head=config.get("head", "lda"))
 
 
-def teach(task, lesson, clock, **choice):
-    """Teaches the chosen samples, fits and calibrates."""
+def teach(task, lesson, clock, skip=0, **choice):
+    """Teaches the chosen samples but the first `skip`."""
     total = sum(1 for _ in lesson.of(**choice))
     done = 0
     for _, x, label in lesson.of(**choice):
+        done += 1
+        if done <= skip:
+            continue
         with clock("learn"):
             task.learn(x, label)
-        done += 1
         if done % 10 == 0 or done == total:
             print("learn: %d of %d samples, %d classes" % (done, total, len(task.classes)))
 
@@ -114,6 +146,7 @@ def fit(task, exit_ratio, clock, memory):
 def test(task, lesson, names, clock, **choice):
     """Rows [true, exit-0 label, confidence, exit-1 label, confidence, staged exit]."""
     rows = []
+    total = sum(1 for _ in lesson.of(**choice))
     for _, x, label in lesson.of(**choice):
         with clock("test"):
             first, last = task.answers(x)
@@ -127,8 +160,8 @@ def test(task, lesson, names, clock, **choice):
                 0 if first.confidence >= task.threshold else 1,
             )
         )
-        if len(rows) % 20 == 0:
-            print("test: %d samples" % len(rows))
+        if len(rows) % 20 == 0 or len(rows) == total:
+            print("test: %d of %d samples" % (len(rows), total))
     return rows
 
 
@@ -189,7 +222,7 @@ def main():
         if label not in names:
             names.append(label)
     clock, memory = Clock(), Memory()
-    net, task = start(config)
+    net, task = start(config, train.labels)
     print("backbone %s, arena %d bytes" % (config["backbone"], net.arena_size))
 
     before = None
@@ -209,11 +242,12 @@ def main():
         del rows
         teach(task, train, clock, only=held_back)
     else:
-        teach(task, train, clock)
+        teach(task, train, clock, skip=len(task))
     fit(task, ratio, clock, memory)
     rows = test(task, unseen, names, clock)
     with clock("save"):
         task.save()
+    forget(config["task"], (MARK,))
     memory()
     accuracy, got = figures(rows)
     table(rows, names)

@@ -359,6 +359,8 @@ def default_storage(image):
 def train(data, backbone, board, port, shots, classes, unseen, exit_ratio, seed, output, as_json):
     """Teach a board from labelled pictures, sounds or motions.
 
+    Started again after a cut in the middle, it goes on where it was.
+
     DATA: a folder with a sub-folder a class, an .npz file, or `digits`.
 
     \b
@@ -368,10 +370,11 @@ def train(data, backbone, board, port, shots, classes, unseen, exit_ratio, seed,
     from microt import demo
     from microt.report import describe
 
-    report = demo.teach_and_report(
-        data, output, backbone=backbone, board=board, port=port, shots=shots, classes=classes,
-        exit_ratio=exit_ratio, seed=seed, hold_back=False, restart=False, unseen=unseen, log=note,
-    )  # fmt: skip
+    with progress_bar("teaching") as update:
+        report = demo.teach_and_report(
+            data, output, backbone=backbone, board=board, port=port, shots=shots, classes=classes,
+            exit_ratio=exit_ratio, seed=seed, hold_back=False, restart=False, unseen=unseen, log=note, progress=update,
+        )  # fmt: skip
     click.echo(json.dumps(report) if as_json else describe(report))
 
 

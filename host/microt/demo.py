@@ -21,15 +21,16 @@ NEARBY_DATA = ROOT.parent / "shared" / "data" / "sign_digits.npz"
 
 def teach_and_report(
     source, output, *, backbone=None, board="MPS2_AN386", port=None, shots=20, classes=11,
-    tests=220, exit_ratio=0.5, seed=0, hold_back=True, restart=True, unseen=None, log=print,
+    tests=220, exit_ratio=0.5, seed=0, hold_back=True, restart=True, unseen=None, log=print, progress=None,
 ):  # fmt: skip
     """Teaches a board a lesson and writes report.json, report.png and examples.npz to `output`.
 
     backbone: an .mtb file, or the name of a shipped one, compiled for the board's kernels; None: "objects". source:
     what `data.load_for` takes (with `unseen`), or None for what is at hand (the project's data sets, else
     scikit-learn's digits). With `port` the board there is taught, else `board` is built and
-    emulated from an empty flash; `restart` cuts its power and looks again. Returns the report, a
-    dict; its fields are described in docs/report.md.
+    emulated; `restart` begins with an empty flash, cuts its power and looks again. Without `restart` and `hold_back`
+    the same lesson that was cut before goes on where it was. progress(done, total): of samples learned and tested.
+    Returns the report, a dict; its fields are described in docs/report.md.
     """
     output = Path(output)
     output.mkdir(parents=True, exist_ok=True)
@@ -50,11 +51,11 @@ def teach_and_report(
     log(f"{len(lesson.train_y)} samples to teach, {len(lesson.test_y)} to test")
     elf = firmware.build(board, log=log)
     if port:
-        taught, restored = teach_port(port, lesson, backbone, exit_ratio, output, log), None
+        taught, restored = teach_port(port, lesson, backbone, exit_ratio, output, log, progress), None
     else:
         files = teach.lesson_files(lesson, folder="/rom", exit_ratio=exit_ratio)
         image = romfs_image({"backbone.mtb": backbone, **files})
-        taught, restored = teach_emulated(board, elf, image, output, restart, log)
+        taught, restored = teach_emulated(board, elf, image, output, restart, log, progress)
     log("counting the instructions of one inference")
     cost = count.count(board, backbone, log=log)
     result = assemble(taught, restored, cost, lesson, board, elf, backbone, shots, source)
@@ -87,12 +88,13 @@ def shipped():
     return sorted(path.stem for path in MODELS.glob("*.mtb"))
 
 
-def teach_emulated(board, elf, image, output, restart, log):
+def teach_emulated(board, elf, image, output, restart, log, progress):
     storage = output / "storage.bin"
-    storage.unlink(missing_ok=True)
+    if restart:
+        storage.unlink(missing_ok=True)
     with Emulator(board, elf, storage=storage, romfs=image) as emulator:
         log(f"{board.name} runs at {emulator.port}; mpremote run device/tasks/train_task.py")
-        taught = teach.run_task("train_task.py", emulator.port, on_line=log)
+        taught = teach.run_task("train_task.py", emulator.port, on_line=log, progress=progress)
         if restart:
             log("cutting the power")
             emulator.kill()
@@ -104,7 +106,7 @@ def teach_emulated(board, elf, image, output, restart, log):
     return taught, same_answers(taught, shown)
 
 
-def teach_port(port, lesson, backbone, exit_ratio, output, log):
+def teach_port(port, lesson, backbone, exit_ratio, output, log, progress=None):
     """Teaches the board at a port: the backbone in its ROMFS, the pictures from a folder of this machine."""
     log(f"the board at {port} gets its backbone")
     teach.push(backbone, port, on_line=log)
@@ -113,7 +115,7 @@ def teach_port(port, lesson, backbone, exit_ratio, output, log):
     for name, data_ in teach.lesson_files(lesson, folder=MOUNTED, exit_ratio=exit_ratio).items():
         (folder / name).write_bytes(data_)
     log(f"mpremote connect {port} mount {folder} run device/tasks/train_task.py")
-    return teach.run_task("train_task.py", port, mount=folder, on_line=log)
+    return teach.run_task("train_task.py", port, mount=folder, on_line=log, progress=progress)
 
 
 def same_answers(taught, shown):

@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: MIT
 """A lesson: which pictures a board is taught and tested with, and how they get onto it."""
 
+import hashlib
 import io
 import json
+import re
 import subprocess
 import sys
 import tempfile
@@ -16,6 +18,7 @@ from microt.compiler import read_info
 
 TASKS = Path(__file__).resolve().parents[2] / "device" / "tasks"
 REPORT_MARK = "REPORT "
+PROGRESS = re.compile(r"(learn|test): (\d+) of (\d+) samples")
 BACKBONE = "/rom/backbone.mtb"
 # what tells two .mtb files apart: files of one backbone for several targets have one SHA-256
 HEAD = 16
@@ -93,19 +96,24 @@ def choose(dataset, *, classes=11, shots=20, tests=220, seed=0, hold_back=True):
 
 
 def lesson_files(lesson, *, folder, exit_ratio=0.5, head="lda", task="/task"):
-    """What `device/tasks/train_task.py` reads, {name: bytes}, with the pictures in `folder` on the board."""
+    """What `device/tasks/train_task.py` reads, {name: bytes}, with the samples in `folder` on the board.
+
+    Taught again after a cut, the same samples in the same order go on where they were.
+    """
+    train, labels = npy_bytes(lesson.train_x), [lesson.names[y] for y in lesson.train_y]
     description = {
         "backbone": BACKBONE,
         "task": task,
-        "train": {"x": f"{folder}/train.npy", "labels": [lesson.names[y] for y in lesson.train_y]},
+        "train": {"x": f"{folder}/train.npy", "labels": labels},
         "test": {"x": f"{folder}/test.npy", "labels": [lesson.names[y] for y in lesson.test_y]},
         "exit_ratio": exit_ratio,
         "hold_back": lesson.hold_back,
         "head": head,
+        "resume": hashlib.sha256(train + json.dumps(labels).encode()).hexdigest(),
     }
     return {
         "task.json": json.dumps(description).encode(),
-        "train.npy": npy_bytes(lesson.train_x),
+        "train.npy": train,
         "test.npy": npy_bytes(lesson.test_x),
     }
 
@@ -132,11 +140,12 @@ def mpremote(port, *arguments, on_line=lambda line: None):
         raise RuntimeError(f"mpremote {arguments[0]} on {port} ended with status {process.returncode}:\n{said}")
 
 
-def run_task(script, port, *, mount=None, on_line=lambda line: None):
+def run_task(script, port, *, mount=None, on_line=lambda line: None, progress=None):
     """Runs a script of device/tasks with `mpremote run`; returns what its REPORT line holds.
 
-    mount: a folder of this machine that the board sees as its current one. RuntimeError when the script
-    fails or reports nothing.
+    mount: a folder of this machine that the board sees as its current one. progress(done, total) is called, instead
+    of on_line, with the lines that tell how far learning or testing is. RuntimeError when the script fails or
+    reports nothing.
     """
     report = None
 
@@ -144,6 +153,8 @@ def run_task(script, port, *, mount=None, on_line=lambda line: None):
         nonlocal report
         if line.startswith(REPORT_MARK):
             report = json.loads(line[len(REPORT_MARK) :])
+        elif progress and (found := PROGRESS.match(line)):
+            progress(int(found[2]), int(found[3]))
         else:
             on_line(line)
 

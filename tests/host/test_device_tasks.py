@@ -2,6 +2,7 @@
 """device/tasks/train_task.py and show_task.py on the unix build: what they print and what they report."""
 
 import json
+import subprocess
 from pathlib import Path
 
 import numpy as np
@@ -100,6 +101,33 @@ def test_nothing_is_lost_over_a_restart(taught, config):
     expected = [[NAMES[int(row[1] if row[5] == 0 else row[3])], int(row[5])] for row in report["samples"]]
     assert shown["predictions"] == expected
     assert any("exit 0 answers from confidence" in line for line in lines)
+
+
+def test_a_lesson_that_was_cut_goes_on(config, tmp_path):
+    job = {**json.loads(config.read_text()), "task": str(tmp_path / "task"), "hold_back": None}
+    path = tmp_path / "task.json"
+    path.write_text(json.dumps(job))
+    straight, _ = run("train_task.py", path)
+    path.write_text(json.dumps({**job, "resume": "a lesson"}))
+    command = [str(unixport.program()), "-X", "heapsize=4194304", str(TASKS / "train_task.py"), str(path)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        for line in process.stdout:
+            if line.startswith("learn: 20 of 32"):
+                process.kill()
+    again, lines = run("train_task.py", path)
+    (after,) = (int(line.split()[3]) for line in lines if line.startswith("goes on after"))
+    assert 20 <= after < 32 and again["train_samples"] == 32 and again["labels"] == straight["labels"]
+    assert again["samples"] == straight["samples"], "as if it had not been cut"
+    # a lesson that came to its end starts anew, and so does another one
+    assert not any("goes on" in line for line in run("train_task.py", path)[1])
+    for other in ("another lesson", None):
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+            for line in process.stdout:
+                if line.startswith("learn: 10 of 32"):
+                    process.kill()
+        path.write_text(json.dumps({**job, "resume": other}))
+        report, lines = run("train_task.py", path)
+        assert not any("goes on" in line for line in lines) and report["train_samples"] == 32
 
 
 def test_wrong_number_of_labels(config, tmp_path):

@@ -63,3 +63,21 @@ def test_a_failing_script_ends_in_an_error_with_what_the_board_said(monkeypatch)
     monkeypatch.setattr(teach.sys, "executable", "false")
     with pytest.raises(RuntimeError, match="mpremote run on nowhere ended with status 1"):
         teach.run_task("train_task.py", "nowhere")
+
+
+def test_a_lesson_has_a_name_of_its_own():
+    def name(**options):
+        return json.loads(teach.lesson_files(teach.choose(dataset(), **options), folder="/rom")["task.json"])["resume"]
+
+    assert name(shots=3, seed=7) == name(shots=3, seed=7)
+    assert len({name(shots=3, seed=7), name(shots=3, seed=8), name(shots=4, seed=7)}) == 3
+
+
+def test_lines_of_progress_go_to_the_bar(monkeypatch):
+    said = ["learn: 10 of 32 samples, 2 classes", "fit: 2 classes", "test: 5 of 5 samples", 'REPORT {"a": 1}']
+    monkeypatch.setattr(teach, "mpremote", lambda *_, on_line: [on_line(line) for line in said])
+    lines, steps = [], []
+    found = teach.run_task("train_task.py", "port", on_line=lines.append, progress=lambda *step: steps.append(step))
+    assert (found, lines, steps) == ({"a": 1}, ["fit: 2 classes"], [(10, 32), (5, 5)])
+    teach.run_task("train_task.py", "port", on_line=lines.append)
+    assert lines[1:] == said[:3]

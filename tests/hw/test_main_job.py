@@ -118,3 +118,29 @@ def test_the_demo_ends_with_a_report(request, board, tmp_path):
     assert report["exit_ratio_got"] == len(early) / 20
     costs = [report["cost"][name]["instructions"] for name in ("exit0", "exit1")]
     assert costs[0] <= report["instructions"] <= costs[1] and costs[0] < 0.7 * costs[1]
+
+
+def test_a_lesson_goes_on_after_a_power_cut(request, board, tmp_path, monkeypatch):
+    """`microt train` again, after the emulator was killed in the middle of the first time."""
+    if request.config.getoption("port"):
+        pytest.skip("emulates its own board")
+    lines, started = [], []
+
+    class Known(demo.Emulator):
+        def __init__(self, *args, **options):
+            super().__init__(*args, **options)
+            started.append(self)
+
+    monkeypatch.setattr(demo, "Emulator", Known)
+
+    def train(progress):
+        options = {"board": board.name, "shots": 10, "classes": 3, "tests": 9, "hold_back": False, "restart": False}
+        return demo.teach_and_report("digits", tmp_path, **options, log=lines.append, progress=progress)
+
+    with pytest.raises(RuntimeError):
+        train(lambda done, total: started[-1].kill())
+    steps = []
+    report = train(lambda *step: steps.append(step))
+    (after,) = (int(line.split()[3]) for line in lines if line.startswith("goes on after"))
+    assert 10 <= after < 30 and report["train_samples"] == 30
+    assert steps[0][0] > after and steps[-1] == (9, 9)
