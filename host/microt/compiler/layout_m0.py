@@ -24,6 +24,7 @@ TILE_BYTES_SMALL = 17408
 SMALL_PIXELS = 64
 FIRST_DEPTH = 28
 PLANE_BYTES = 10240
+SMALL_WEIGHTS = 1 << 31
 ADD_TABLES = 2048
 
 # Taps of FIRST, 27 stands for none: rows of 8, then the ninth of each row.
@@ -161,6 +162,8 @@ def lay_out_conv(window: Window, weights: np.ndarray, requant: Requant) -> Laid:
     quads = padded[pairs].reshape(len(pairs), 2, -1, 4).transpose(0, 2, 1, 3)
     if not _pairs_fit(quads[..., :2], quads[..., 2:]):
         return in_order(weights, requant, why=LOWEST)
+    small = np.abs(quads.astype(np.int32)).sum(axis=3).max(axis=(1, 2)) <= 255
+    section[1:].reshape(-1, 5)[pairs[small, 0], 3] |= SMALL_WEIGHTS
     laid = quads[..., [2, 3, 0, 1]]
     return Laid(layout, laid.tobytes(), b"", section.astype("<u4").tobytes(), conv_scratch(window, layout))
 

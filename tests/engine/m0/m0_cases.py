@@ -103,6 +103,22 @@ def extreme_pairs(rng, kind: str) -> machine.Case:
     return machine.depthwise_case(f"extreme {k}x{k}", window, weights, q, rng.choice(values, (15, 14, 20)))
 
 
+def small_quads(rng, i: int) -> machine.Case:
+    """Quads of weights of size 255 at most, mostly exactly, or in some channels 256, one too many; extreme inputs."""
+    cin, cout = 4 * int(rng.integers(1, 20)), int(rng.integers(2, 20))
+    quads = rng.dirichlet(np.ones(4) * rng.choice([0.3, 5]), (cout, cin // 4))
+    weights = np.minimum(np.floor(quads * 256), 127).astype(np.int64)
+    weights[..., 0] = np.minimum(255 - weights[..., 1:].sum(axis=2), 127)
+    weights = rng.permuted(weights, axis=2) * rng.choice([-1, 1], weights.shape)
+    weights[rng.random(cout) < 0.3] = [-127, -1, -127, -1]  # times -128: 2^15
+    weights = weights.reshape(cout, 1, 1, cin)
+    q = shared.requant(rng, cout, cin, friendly=True)
+    window = shared.Window((5, 9, cin), (5, 9, cout), (1, 1))
+    x = rng.choice(np.array([-128, 127, -127, 0], np.int8), (5, 9, cin))
+    x[0] = -128
+    return machine.conv_case(f"small quads {i}", window, weights.astype(np.int8), q, x)
+
+
 def every_pair(rng, i: int) -> machine.Case:
     """ADD of all pairs of int8 values."""
     one, two, out = 2.0 ** rng.uniform(-2, 0, 3)

@@ -60,6 +60,14 @@ def test_the_largest_products_of_pairs(kind, tmp_path):
     assert machine.run(made, tmp_path) == []
 
 
+def test_products_that_are_added_first(tmp_path):
+    rng = np.random.default_rng([SEED, 8])
+    made = [cases.small_quads(rng, i) for i in range(40)]
+    flags = [np.frombuffer(each.laid.requant, "<u4")[1:].reshape(-1, 5)[:, 3] >> 31 for each in made]
+    assert 0.3 < np.concatenate(flags).mean() * 2 < 0.9
+    assert machine.run(made, tmp_path) == []
+
+
 def test_neighbouring_weights_of_minus_128_keep_the_reference_kernel():
     each = case("pw_6x6_8-4")
     weights = np.zeros((4, 1, 1, 8), np.int8)
@@ -132,11 +140,11 @@ LIMITS = {
     "pw_3x3_256-256+relu": 2.29,
     "dw3x3s1_24x24_32+relu": 4.99,
     "dw3x3s2_24x24_32+relu": 6.81,
-    "dw3x3s1_3x3_256+relu": 10.7,
+    "dw3x3s1_3x3_256+relu": 10.8,
     "dw5x5s1_12x12_120+relu": 3.37,
     "dw7x7s2_12x12_144+relu": 3.35,
     "fc_320-10": 4.95,
-    "add_24x24_24": 32.9,
+    "add_24x24_24": 33.2,
     "gap_3x3_320": 133.0,
     "avgpool2x2s2_24x24_24": 91.0,
 }

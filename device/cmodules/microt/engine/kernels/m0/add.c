@@ -65,7 +65,7 @@ void microt_m0_add(const microt_op_t *op, uint8_t *arena, unsigned layout, uint8
     }
     // Sums are below 2^29 in size. In units of 2^s an output's sums are 2^24 / factor units, 256 to 512; first and the end
     // of the range may lie anywhere among the sums of -128 and of 127.
-    microt_m0_record_t record = {.m = a[5], .e_range = (uint32_t)e << 27};
+    microt_m0_record_t record = {.m = (uint32_t)a[5], .e_range = (uint32_t)e << 27};
     microt_m0_add_t p = {x1, x2, y, y + n, (int32_t *)scratch, {0}, &record, zero};
     microt_m0_load(&record, &p.words);
     const int32_t s = (int32_t)p.words.s, factor = (int32_t)p.words.factor;

@@ -25,7 +25,8 @@ typedef struct _microt_m0_pairs_t {
 } microt_m0_pairs_t;
 
 void microt_m0_expand(const int8_t *bytes, int32_t *pairs, const int8_t *end);
-void microt_m0_pairs(const microt_m0_pairs_t *p);
+typedef void kernel_t(const microt_m0_pairs_t *p);
+kernel_t microt_m0_pairs, microt_m0_small_pairs;
 void microt_m0_first(const int8_t *const *rows, int32_t *pairs);
 
 typedef struct _layer_t {
@@ -149,7 +150,7 @@ void microt_m0_conv_2d(const microt_op_t *op, uint8_t *arena, unsigned layout, u
             weights += 2 * l.depth;
             pairs.out = out + p * channels + c;
             pairs.end = pairs.out + n * channels;
-            microt_m0_pairs(&pairs);
+            (pairs.record->m & SMALL_WEIGHTS ? microt_m0_small_pairs : microt_m0_pairs)(&pairs);
         }
     }
     microt_m0_clamp(out, pixels * channels, l.a.low, l.a.high);

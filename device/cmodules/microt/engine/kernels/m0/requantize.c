@@ -13,7 +13,7 @@ int32_t microt_m0_exact(uint32_t above, const microt_m0_record_t *record, int32_
     const uint32_t sum = above + (uint32_t)record->first;
     // sum = 2^16 high + low, low signed; |sum| < 2^29, so that nothing below overflows. m = 2^16 upper + lower.
     const uint32_t low = (uint32_t)(int32_t)(int16_t)sum, high = (uint32_t)((int32_t)(sum - low) >> 16);
-    const uint32_t upper = (uint32_t)record->m >> 16, lower = (uint32_t)record->m & 0xFFFF;
+    const uint32_t upper = (record->m & ~SMALL_WEIGHTS) >> 16, lower = record->m & 0xFFFF;
     const uint32_t middle = high * lower + low * upper + (uint32_t)((int32_t)(low * lower) >> 16) + (1u << 14);
     const uint32_t y = 2 * high * upper + (uint32_t)((int32_t)middle >> 15);
     const uint32_t half = (1u << e) >> 1;

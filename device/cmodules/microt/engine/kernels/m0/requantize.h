@@ -2,7 +2,7 @@
 //
 // From a sum to an int8 without 64-bit arithmetic, bit for bit M(x, m, -e) + zero point of mtb.c, saturated.
 //
-// A record says how: i32[5] {bias, e << 27 | range, offset, m, first}. The output is -128 for sums below first and 127 from
+// A record says how: i32[5] {bias, e << 27 | range, offset, m, first}, with m in the lower 31 bits of its word. The output is -128 for sums below first and 127 from
 // first + range on. The kernels' accumulators start from bias, which has first taken away (and the input's zero point
 // folded in), so one unsigned comparison with range finds both. Between them
 //     ((sum - first) >> s) * factor + offset          s = max(e - 8, 0), factor = m / 2^min(e + 7, 15), rounded
@@ -21,9 +21,11 @@ typedef struct _microt_m0_record_t {
     int32_t bias;
     uint32_t e_range;
     uint32_t offset;
-    int32_t m;
+    uint32_t m; // WIDE and FIRST: and SMALL_WEIGHTS, in the first record of a pair of channels
     int32_t first;
 } microt_m0_record_t;
+
+#define SMALL_WEIGHTS (0x80000000u) // of each quad of taps of both channels |w0| + |w1| + |w2| + |w3| <= 255
 
 // What the loops read: i32[4], in a row.
 typedef struct _microt_m0_requant_t {
@@ -35,7 +37,7 @@ static inline void microt_m0_load(const microt_m0_record_t *record, microt_m0_re
     const uint32_t drop = e < 8 ? e + 7 : 15;
     out->range = record->e_range & 0x7FFFFFF;
     out->s = e < 8 ? 0 : e - 8;
-    out->factor = ((uint32_t)record->m + (1u << (drop - 1))) >> drop;
+    out->factor = ((record->m & ~SMALL_WEIGHTS) + (1u << (drop - 1))) >> drop;
     out->offset = record->offset;
 }
 
