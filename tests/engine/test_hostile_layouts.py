@@ -16,6 +16,8 @@ import layouts_file
 import mtb_file
 import pytest
 
+from microt.compiler import layout_dsp
+
 DRIVER = Path(__file__).with_name("fuzz_layouts.c")
 
 
@@ -75,6 +77,30 @@ def test_every_layout_opens(driver, tmp_path):
     assert opened(driver, tmp_path, layouts_file.every_layout("generic")) == ""
 
 
+def test_depthwise_in_place_of_dsp(driver, tmp_path):
+    """Layout 21 with room for a copy of four channels, and no other, may overwrite its input."""
+    good = GOOD["dsp"]
+    scratch = mtb_file.get(good, "ops", 4, "scratch_size") + 4 * 8 * 8
+    start = mtb_file.get(good, "tensors", 4, "offset")
+
+    def moved(layout=layout_dsp.PLANES_IN_PLACE, size=scratch, offset=start):
+        data = mtb_file.put_header(good, "arena", 1 << 16)
+        for table, index, field, value in (
+            ("ops", 4, "layout", layout),
+            ("ops", 4, "scratch_size", size),
+            ("tensors", 5, "offset", offset),
+        ):
+            data = mtb_file.put(data, table, index, field, value)
+        return data
+
+    assert opened(driver, tmp_path, moved()) == ""
+    assert "plan: tensors 4 and 5 overlap" in opened(driver, tmp_path, moved(layout=layout_dsp.PLANES))
+    assert "plan: tensors 4 and 5 overlap" in opened(driver, tmp_path, moved(offset=start + 16))
+    assert f"expected {scratch} bytes of scratch, got {scratch - 1}" in opened(
+        driver, tmp_path, moved(size=scratch - 1)
+    )
+
+
 def wrong_sections(target, laid, without_records):
     """What no file has: sections of other sizes or places than the layouts of ops `laid` ask for, scratch that is not
     what the kernels need."""
@@ -122,7 +148,8 @@ WRONG = {
         (0, "layout", [16, 17], "weight layout"),
         (0, "layout", [0], "constants"),  # layout 0 has a bias
         (1, "layout", [18], "weight layout"),
-        (2, "layout", [16, 17, 18, 21], "weight layout"),
+        (2, "layout", [16, 17, 18, 22], "weight layout"),
+        (2, "layout", [21], "bytes of scratch"),
         (2, "layout", [20], "weight layout"),
         (3, "layout", [16, 19], "weight layout"),
         (4, "layout", [20], "weight layout"),

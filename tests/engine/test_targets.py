@@ -8,6 +8,8 @@ from pathlib import Path
 import layouts_file
 import numpy as np
 import pytest
+import random_layers
+import tflite_file
 
 from microt.boards import Link, firmware, romfs_image, unixport
 from microt.boards.board import Board
@@ -30,6 +32,26 @@ def refusal(target, here="generic"):
 
 def unaligned(target):
     return f"file: compiled for target {target}, it must lie at a multiple of 4 in memory: use microt push"
+
+
+def wide_depthwise() -> bytes:
+    """A .tflite file whose largest layer is a depthwise convolution of (40, 37, 40): in the place of its input it
+    halves the arena."""
+    rng = np.random.default_rng(8)
+    file = tflite_file.File()
+
+    def constants(count, shape, axis):
+        weights = rng.integers(-127, 128, shape).astype(np.int8)
+        return file.int8(shape, 0.02, 0, weights, axis=axis), file.int32(rng.integers(-500, 500, count), 0.002)
+
+    x = file.int8((1, 40, 37, 4), 0.1, 3)
+    wide, deep, y = (file.int8((1, 40, 37, c), scale, -5) for c, scale in ((40, 0.2), (40, 0.6), (4, 2.0)))
+    file.add("CONV_2D", [x, *constants(40, (40, 1, 1, 4), 0)], wide, strideH=1, strideW=1)
+    file.add(
+        "DEPTHWISE_CONV_2D", [wide, *constants(40, (1, 5, 5, 40), 3)], deep, strideH=1, strideW=1, depthMultiplier=1
+    )
+    file.add("CONV_2D", [deep, *constants(4, (4, 1, 1, 40), 0)], y, strideH=1, strideW=1)
+    return random_layers.finish(file, x, y, rng)
 
 
 class Cases:
@@ -58,12 +80,13 @@ def answers(generic, x):
 @pytest.fixture(scope="module")
 def compiled():
     """{name: ({target: file}, input)} of the networks that are here."""
-    sources = [ROOT.parent / "shared" / "models" / f"{name}.tflite" for name in PUBLIC] + [SHIPPED]
+    paths = [ROOT.parent / "shared" / "models" / f"{name}.tflite" for name in PUBLIC] + [SHIPPED]
+    sources = {path.stem: path for path in filter(Path.is_file, paths)} | {"wide": wide_depthwise()}
     found = {}
-    for path in filter(Path.is_file, sources):
-        files = {target: compile_tflite(path, target=target).data for target in ("generic", *TARGETS)}
+    for name, source in sources.items():
+        files = {target: compile_tflite(source, target=target).data for target in ("generic", *TARGETS)}
         shape = Backbone(files["generic"]).input_shape
-        found[path.stem] = (files, np.random.default_rng(len(found)).integers(-128, 128, shape).astype(np.int8))
+        found[name] = (files, np.random.default_rng(len(found)).integers(-128, 128, shape).astype(np.int8))
     return found
 
 
@@ -150,6 +173,15 @@ def test_targets_share_an_identity(compiled):
     for files, _ in compiled.values():
         for target in TARGETS:
             assert files["generic"][16:48] == files[target][16:48] and files["generic"] != files[target]
+
+
+@pytest.mark.parametrize("target", ["generic", "dsp"])
+def test_depthwise_in_place_saves_memory(target):
+    """So the network "wide" above runs in the place of its input."""
+    apart = compile_tflite(wide_depthwise(), target=target, in_place=False).report["arena_bytes"]
+    report = compile_tflite(wide_depthwise(), target=target).report
+    assert "in place" in report["layers"][1]["layout"]
+    assert report["arena_bytes"] < 0.65 * apart
 
 
 @pytest.mark.skipif(not SHIPPED.is_file(), reason="models/objects.tflite is not there")

@@ -24,6 +24,10 @@ def _same(lowered, laid):
     return laid if laid.in_place else None
 
 
+def _planes(lowered, laid):
+    return layout_dsp.in_place(lowered.plane, laid)
+
+
 @dataclass(frozen=True)
 class Target:
     """A core's kernels. `code` is the file's number of the target, `lay_out` gives the Laid of any
@@ -39,7 +43,7 @@ class Target:
 TARGETS = {
     "generic": Target(0, _generic, in_place=_layout_1),
     "m0": Target(1, layout_m0.lay_out, layout_m0.NAMES),
-    "dsp": Target(2, layout_dsp.lay_out, layout_dsp.NAMES),
+    "dsp": Target(2, layout_dsp.lay_out, layout_dsp.NAMES, _planes),
     "mve": Target(3, layout_mve.lay_out, layout_mve.NAMES),
 }
 

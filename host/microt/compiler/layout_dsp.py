@@ -11,6 +11,8 @@ the generic target has them (engine/mtb.c):
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from .laid import TENSORFLOW as PLAIN
@@ -21,7 +23,15 @@ WIDE = 17
 FIRST = 18
 PLANES = 19
 SMALL = 20
-NAMES = {NARROW: "narrow", WIDE: "wide", FIRST: "first", PLANES: "planes", SMALL: "small"}
+PLANES_IN_PLACE = 21
+NAMES = {
+    NARROW: "narrow",
+    WIDE: "wide",
+    FIRST: "first",
+    PLANES: "planes",
+    SMALL: "small",
+    PLANES_IN_PLACE: "planes in place",
+}
 
 BLOCK_TILES = 18
 BLOCK_BYTES = 9216
@@ -264,6 +274,18 @@ def lay_out_depthwise(window: Window, weights: np.ndarray, requant: Requant) -> 
         record.astype("<i4").tobytes(),
         depthwise_scratch(window, layout),
     )
+
+
+def in_place(plane: int, laid: Laid) -> Laid | None:
+    """The Laid of a DEPTHWISE_CONV_2D whose output takes the place of its input, with room for a copy of four
+    channels; None where there is no kernel for that.
+
+    Args:
+        plane: pixels of the input; 0 when the output has more of them, or a multiplier.
+    """
+    if laid.layout != PLANES or not plane or len(laid.requant) % 64:  # a multiple of 4 channels
+        return None
+    return replace(laid, layout=PLANES_IN_PLACE, scratch=laid.scratch + 4 * plane)
 
 
 # ---- any operator

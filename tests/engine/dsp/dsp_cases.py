@@ -8,6 +8,7 @@ import dataclasses
 import dsp_machine as machine
 import numpy as np
 
+from microt.compiler import layout_dsp as layouts
 from microt.compiler.layout_dsp import Requant, Window
 
 
@@ -187,10 +188,13 @@ def depthwise(rng, i, kernel: int | None = None) -> machine.Case:
     q = requant(rng, channels * multiplier, shape_k[0] * shape_k[1])
     weights, q = prune(rng, values(rng, channels * multiplier, *shape_k), q)
     weights = np.moveaxis(weights, 0, 2)
-    return machine.depthwise_case(
+    made = machine.depthwise_case(
         f"depthwise {i} {shape}", shape, weights, q, values(rng, h, w, channels),
         clamp(rng, q.zero_out), at_end=at_end(rng),
     )  # fmt: skip
+    plane = h * w if shape.pixels <= h * w else 0
+    laid = layouts.in_place(plane, made.laid) if rng.random() < 0.5 else None
+    return made if laid is None else dataclasses.replace(made, laid=laid, in_place=1, at_end=0)
 
 
 def fully_connected(rng, i) -> machine.Case:

@@ -56,9 +56,9 @@
 //                 multiplier 1 with at least h * w bytes of the input in scratch and no more pixels
 //                 in the output than in the input: the output may lie where the input is. From 16
 //                 on the target's own, which say what weights and requant hold and have no bias.
-//                 Target dsp: 16 to 20, see kernels/dsp/dsp.h; mve: 32 to 36, see kernels/mve/mve.h;
-//                 m0: 48 to 50, see kernels/m0/m0.h. mve's 35 and m0's 50 may put the output where the
-//                 input is, where those say so
+//                 Target dsp: 16 to 21, see kernels/dsp/dsp.h; mve: 32 to 36, see kernels/mve/mve.h;
+//                 m0: 48 to 50, see kernels/m0/m0.h. dsp's 21, mve's 35 and m0's 50 may put the output
+//                 where the input is, where those say so
 //     2   u8      number of inputs: CONCATENATION 1 to 4, ADD 2, ARITHMETIC 2 or (with a
 //                 constant) 1, all others 1
 //     3   u8      0

@@ -53,7 +53,7 @@ bool microt_target_has_layout(unsigned target, unsigned code, unsigned layout) {
     }
     if (CHECK_DSP && target == MICROT_DSP) {
         return code == MICROT_CONV_2D ? layout >= MICROT_DSP_NARROW && layout <= MICROT_DSP_FIRST
-            : code == MICROT_DEPTHWISE_CONV_2D && (layout == MICROT_DSP_PLANES || layout == MICROT_DSP_SMALL);
+            : code == MICROT_DEPTHWISE_CONV_2D && layout >= MICROT_DSP_PLANES && layout <= MICROT_DSP_PLANES_IN_PLACE;
     }
     if (CHECK_MVE && target == MICROT_MVE) {
         return code == MICROT_CONV_2D ? layout >= MICROT_MVE_NARROW && layout <= MICROT_MVE_FIRST
@@ -87,6 +87,7 @@ uint32_t microt_target_scratch(unsigned target, const microt_op_t *op) {
 
 bool microt_target_in_place(unsigned target, const microt_op_t *op) {
     return op->layout == MICROT_IN_PLACE
+           || (CHECK_DSP && target == MICROT_DSP && op->layout == MICROT_DSP_PLANES_IN_PLACE)
            || (CHECK_MVE && target == MICROT_MVE && microt_mve_in_place(op, op->layout))
            || (CHECK_M0 && target == MICROT_M0 && microt_m0_in_place(op, op->layout));
 }

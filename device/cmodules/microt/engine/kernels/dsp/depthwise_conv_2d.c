@@ -183,11 +183,18 @@ static void advance(microt_dsp_plane_t *p, int32_t channels, int32_t words) {
     p->out += channels;
 }
 
-// The planes of all channels of a block: from is their first input of channel 0, place where it goes.
-static void run_block(block_t *b, const int8_t *from, int8_t *place, int32_t rows, int32_t columns,
-    int32_t skip, int32_t odd_zeros, bool odd) {
-    const int32_t channels = b->at.pitch, words = plane_words(b->kernel, b->stride);
-    for (int32_t left = channels; left > 0; left -= 4) {
+// The channels that a layer is about to do, and where they lie: int8 inputs pitch apart from pixel to pixel.
+typedef struct _channels_t {
+    const int8_t *in;
+    int32_t pitch;
+    int32_t first, count;
+} channels_t;
+
+// The planes of all channels of a block: from is their first input, place where it goes.
+static void run_block(block_t *b, const channels_t *l, const int8_t *from, int8_t *place, int32_t rows,
+    int32_t columns, int32_t skip, int32_t odd_zeros, bool odd) {
+    const int32_t words = plane_words(b->kernel, b->stride);
+    for (int32_t left = l->count; left > 0; left -= 4) {
         if (left < 4) { // the last group overlaps the one before
             from -= 4 - left;
             advance(&b->at, left - 4, words);
@@ -196,9 +203,9 @@ static void run_block(block_t *b, const int8_t *from, int8_t *place, int32_t row
             }
         }
         if (odd) {
-            microt_dsp_gather_odd(from, place, channels, rows, columns, odd_zeros, skip);
+            microt_dsp_gather_odd(from, place, l->pitch, rows, columns, odd_zeros, skip);
         } else {
-            microt_dsp_gather_even(from, place, channels, rows, columns, skip);
+            microt_dsp_gather_even(from, place, l->pitch, rows, columns, skip);
         }
         from += 4;
         for (int32_t i = 0; i < b->calls; i++) { // a call leaves its plane at the next 4 channels
@@ -215,7 +222,7 @@ static void run_block(block_t *b, const int8_t *from, int8_t *place, int32_t row
     }
 }
 
-static void planes_layer(const microt_op_t *op, const int8_t *in, int8_t *out, int8_t *strip,
+static void planes_layer(const microt_op_t *op, const channels_t *l, int8_t *out, int8_t *strip,
     const microt_window_args_t *a) {
     const int32_t kernel = a->kernel_h, stride = a->stride_h;
     const int32_t height = op->in[0].h, width = op->in[0].w, channels = op->in[0].c;
@@ -247,9 +254,9 @@ static void planes_layer(const microt_op_t *op, const int8_t *in, int8_t *out, i
                 .rows = rows,
                 .columns = columns,
                 .at = {
-                    .weights = (const int32_t *)op->weights,
-                    .records = (const int32_t *)op->requant,
-                    .out = out + (oy * op->out.w + ox) * channels,
+                    .weights = (const int32_t *)op->weights + l->first * plane_words(kernel, stride),
+                    .records = (const int32_t *)op->requant + l->first * 4,
+                    .out = out + (oy * op->out.w + ox) * channels + l->first,
                     .pitch = channels,
                     .plane = strip,
                     .row_pitch = op->out.w * channels,
@@ -259,10 +266,24 @@ static void planes_layer(const microt_op_t *op, const int8_t *in, int8_t *out, i
             };
             add_calls(&b);
             const int32_t lead = left - x, span = right - left;
-            run_block(&b, in + (top * width + left) * channels,
+            run_block(&b, l, l->in + (top * width + left) * l->pitch,
                 strip + (top - y) * PLANE_ROW + 2 * (lead & ~1), bottom - top, span,
-                (width - span) * channels, zeros, lead & 1);
+                (width - span) * l->pitch, zeros, lead & 1);
         }
+    }
+}
+
+// Four channels at a time from a copy of their inputs, which their outputs may overwrite.
+static void planes_in_place(const microt_op_t *op, const int8_t *in, int8_t *out, int8_t *scratch,
+    const microt_window_args_t *a) {
+    const int32_t pixels = op->in[0].h * op->in[0].w, channels = op->in[0].c;
+    channels_t four = {.in = scratch + plane_strip_bytes(op, a), .pitch = 4, .count = 4};
+    for (; four.first < channels; four.first += 4) {
+        int32_t *copy = (int32_t *)four.in;
+        for (int32_t i = 0; i < pixels; i++) {
+            *copy++ = microt_i32((const uint8_t *)in + i * channels + four.first);
+        }
+        planes_layer(op, &four, out, scratch, a);
     }
 }
 
@@ -340,7 +361,10 @@ void microt_dsp_depthwise_conv_2d(const microt_op_t *op, uint8_t *arena, unsigne
     const int8_t *in = microt_data(&op->in[0], arena); // (h, w, c)
     int8_t *out = microt_data(&op->out, arena);
     if (layout == MICROT_DSP_PLANES) {
-        planes_layer(op, in, out, (int8_t *)scratch, &a);
+        const channels_t all = {in, op->in[0].c, 0, op->in[0].c};
+        planes_layer(op, &all, out, (int8_t *)scratch, &a);
+    } else if (layout == MICROT_DSP_PLANES_IN_PLACE) {
+        planes_in_place(op, in, out, (int8_t *)scratch, &a);
     } else if (layout == MICROT_DSP_SMALL) {
         small_layer(op, in, out, &a);
     } else {

@@ -26,11 +26,13 @@
 //   20 SMALL    DEPTHWISE_CONV_2D onto 3x3: 3x3 and 5x5 on 3x3 with padding k/2, 3x3 stride 2 on
 //               6x6 with padding 1 at the bottom and right or at the top and left. weights as
 //               depthwise_small.S has them, records included; requant empty
+//   21 PLANES_IN_PLACE   as 19, channels a multiple of 4 and no more output than input pixels, with room for a
+//               copy of four channels of the input in the scratch: the output may lie where the input is
 //
 // Records: m the multiplier, e the right shift (1 or more), round = 2^(e-1) + zero_point * 2^e; e has
 // 256 added when the output's zero point is -128.
-// Bias: in 16 to 19 the input's zero point is folded in, bias - zero_point * sum of the channel's weights; in 20
-// it is not. All are doubled.
+// Bias: in 16 to 19 and 21 the input's zero point is folded in, bias - zero_point * sum of the channel's weights;
+// in 20 it is not. All are doubled.
 //
 // Scratch is part of the arena, at a multiple of 16; microt_dsp_scratch says how much.
 
@@ -45,6 +47,7 @@ enum {
     MICROT_DSP_FIRST = 18,
     MICROT_DSP_PLANES = 19,
     MICROT_DSP_SMALL = 20,
+    MICROT_DSP_PLANES_IN_PLACE = 21,
 };
 
 // MICROT_REFERENCE builds run the reference kernels alone, builds with MVE those of kernels/mve.
@@ -72,7 +75,7 @@ typedef void microt_dsp_kernel_t(const microt_op_t *op, uint8_t *arena, unsigned
 bool microt_dsp_run(const microt_op_t *op, uint8_t *arena, unsigned layout, uint8_t *scratch);
 
 microt_dsp_kernel_t microt_dsp_conv_2d; // layouts 0, 16, 17, 18
-microt_dsp_kernel_t microt_dsp_depthwise_conv_2d; // layouts 0, 19, 20
+microt_dsp_kernel_t microt_dsp_depthwise_conv_2d; // layouts 0, 19, 20, 21
 microt_dsp_kernel_t microt_dsp_fully_connected; // layout 0
 microt_dsp_kernel_t microt_dsp_add; // layout 0
 microt_dsp_kernel_t microt_dsp_average_pool_2d; // layout 0

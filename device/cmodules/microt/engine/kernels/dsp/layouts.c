@@ -35,10 +35,10 @@ uint32_t microt_dsp_scratch(const microt_op_t *op, unsigned layout) {
         case MICROT_CONV_2D:
             return conv_scratch(op, layout);
         case MICROT_DEPTHWISE_CONV_2D:
-            if (layout == MICROT_DSP_PLANES) {
+            if (layout == MICROT_DSP_PLANES || layout == MICROT_DSP_PLANES_IN_PLACE) {
                 const microt_window_args_t a = microt_window_args(op);
-                const int32_t rows = plane_rows(op->out.h, a.kernel_h, a.stride_h);
-                return (uint32_t)(((rows - 1) * a.stride_h + a.kernel_h) * PLANE_ROW);
+                const int32_t copy = layout == MICROT_DSP_PLANES ? 0 : 4 * op->in[0].h * op->in[0].w;
+                return (uint32_t)(plane_strip_bytes(op, &a) + copy);
             }
             return 0;
         case MICROT_ADD:
@@ -93,8 +93,9 @@ static const char *check_depthwise(const microt_op_t *op, unsigned layout) {
         return shape;
     }
     uint32_t words, requant;
-    if (layout == MICROT_DSP_PLANES) {
-        if (channels < 4) {
+    if (layout != MICROT_DSP_SMALL) {
+        if (channels < 4 || (layout == MICROT_DSP_PLANES_IN_PLACE
+                             && (channels % 4 != 0 || op->out.h * op->out.w > op->in[0].h * op->in[0].w))) {
             return shape;
         }
         words = (uint32_t)(k == 3 ? 6 : s == 1 ? k * (k - 1) : k * (k + 1) / 2);
@@ -129,8 +130,7 @@ const char *microt_dsp_check(const microt_op_t *op, unsigned layout) {
     if (op->code == MICROT_CONV_2D && layout >= MICROT_DSP_NARROW && layout <= MICROT_DSP_FIRST) {
         return check_conv(op, layout);
     }
-    if (op->code == MICROT_DEPTHWISE_CONV_2D
-        && (layout == MICROT_DSP_PLANES || layout == MICROT_DSP_SMALL)) {
+    if (op->code == MICROT_DEPTHWISE_CONV_2D && layout >= MICROT_DSP_PLANES && layout <= MICROT_DSP_PLANES_IN_PLACE) {
         return check_depthwise(op, layout);
     }
     return other;

@@ -79,4 +79,9 @@ static inline int32_t plane_rows(int32_t rows, int32_t kernel, int32_t stride) {
     return strips == 1 ? rows : ((rows + strips - 1) / strips + 1) & ~1;
 }
 
+// PLANES: bytes of a strip.
+static inline int32_t plane_strip_bytes(const microt_op_t *op, const microt_window_args_t *a) {
+    return ((plane_rows(op->out.h, a->kernel_h, a->stride_h) - 1) * a->stride_h + a->kernel_h) * PLANE_ROW;
+}
+
 #endif // MICROT_KERNELS_DSP_SHAPES_H
