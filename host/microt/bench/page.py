@@ -306,7 +306,11 @@ def main() -> None:
     folder, baseline, missing = _at_hand(arguments.folder, arguments.baseline)
     if not arguments.again:
         RESULTS.parent.mkdir(parents=True, exist_ok=True)
-        RESULTS.write_text(json.dumps(measure.measure(measure.sources(folder))))
+        networks = measure.sources(folder)
+        results = {}
+        for board in measure.BOARDS:
+            results |= measure.measure(networks, [board])
+            RESULTS.write_text(json.dumps(results))
     for written in write(json.loads(RESULTS.read_text()), baseline, arguments.output, missing):
         print(written)
 

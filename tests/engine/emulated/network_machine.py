@@ -39,7 +39,7 @@ CORES = {
     "m4": Core(f"-mcpu=cortex-m4 -mfpu=fpv4-sp-d16 {_HARD}", "mps2-an386", 0x21000000, 0x20010000, 0x20000000, "dsp"),
     "m7": Core(f"-mcpu=cortex-m7 -mfpu=fpv5-sp-d16 {_HARD}", "mps2-an500", 0x60000000, 0x20010000, 0x20000000, "dsp"),
     "m55": Core(f"-mcpu=cortex-m55 {_HARD}", "mps3-an547", 0x60000000, 0x20020000, 0x20010000, "mve"),
-    "m0": Core("-mcpu=cortex-m0plus", "mps2-an386", 0x21000000, 0x20010000, 0x20000000, "generic"),
+    "m0": Core("-mcpu=cortex-m0plus", "mps2-an386", 0x21000000, 0x20010000, 0x20000000, "m0"),
 }
 FLAGS = (
     "-mthumb -std=c99 -O2 -ffunction-sections -fdata-sections -ffp-contract=off -fno-math-errno "
