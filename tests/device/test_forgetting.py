@@ -84,20 +84,19 @@ assert task.fitted, "a snapshot outlives the compaction of its journal"
 task.learn(sample("pear"), "pear")
 reopened(task)
 with open(PATH + "/journal2.bin", "rb") as file:
-    new = file.read()
-# power went during a compaction: the old file counts until the new one is whole, and then no longer
+    old = file.read()
+task = Task(net, PATH)
 task.compact()
-for length in range(0, len(new), 7):
-    with open(PATH + "/journal2.bin", "wb") as file:
-        file.write(new[:length])
-    assert Task(net, PATH).counts == {"apple": 4, "pear": 4} and "journal2.bin" not in os.listdir(PATH), length
 with open(PATH + "/journal.bin", "rb") as file:
     new = file.read()
-task.compact()
-with open(PATH + "/journal.bin", "wb") as file:
-    file.write(new)
-assert Task(net, PATH).counts == {"apple": 4, "pear": 4} and "journal.bin" not in os.listdir(PATH)
-Task(net, PATH).compact()
+# power went during a compaction: the old file counts until the new one is whole, and then no longer
+for length in range(len(new) + 1):
+    for name, data in (("journal2.bin", old), ("journal.bin", new[:length])):
+        with open(PATH + "/" + name, "wb") as file:
+            file.write(data)
+    assert Task(net, PATH).counts == {"apple": 4, "pear": 4}, length
+    left = [name for name in os.listdir(PATH) if name.startswith("journal")]
+    assert left == ["journal.bin" if length == len(new) else "journal2.bin"], (length, left)
 print("compaction")
 
 with open(PATH + "/journal.bin", "ab") as file:

@@ -5,9 +5,13 @@
 
 try:
     import gc
+    import struct
+    import sys
 
     import vfs
     from microt.store import journal as j
+
+    from microt import Task
 except ImportError:
     print("SKIP needs microt and vfs")
     raise SystemExit
@@ -15,12 +19,14 @@ if not hasattr(vfs, "VfsLfs2"):
     print("SKIP needs vfs.VfsLfs2")
     raise SystemExit
 
+from byte_net import ByteNet
 from ram_disk import Disk, mount, power_on
 
 SIZE = 20
 ID = bytes(range(32))
 ROOT = "/jt"
-PATH = "/jt/task/journal.bin"
+FOLDER = "/jt/task"
+PATH = FOLDER + "/journal.bin"
 
 
 def put(journal, label, value):
@@ -129,6 +135,82 @@ for at in range(len(whole)):
     put(journal, "new", 9)
     assert content(fresh())[-1] == ("new", 9)
 print("each of %d bytes damaged" % len(whole))
+
+
+# every kind of record, every bit of it broken: what is left is what the other records say, and the task says which
+# bytes it stepped over
+def records(data):
+    # [(start, end, kind, number, payload)]
+    found, at = [], j.HEADER_SIZE
+    while at < len(data):
+        _, kind, length, number = struct.unpack_from(j.RECORD, data, at)
+        end = at + j.RECORD_SIZE + length + j.CRC_SIZE
+        found.append((at, end, kind, number, data[at + j.RECORD_SIZE : end - j.CRC_SIZE]))
+        at = end
+    return found
+
+
+def replay(records):
+    # what they leave: [(label, value)]
+    kept = []
+    for _, _, kind, number, payload in records:
+        if kind == j.SAMPLE:
+            kept.append((number, str(payload[j.TIME_SIZE + SIZE :], "utf-8"), payload[j.TIME_SIZE]))
+        elif kind == j.FORGET:
+            kept = [k for k in kept if k[1] != str(payload, "utf-8")]
+        elif kind == j.DROP:
+            kept = [k for k in kept if k[0] != struct.unpack_from("<I", payload)[0]]
+    return [k[1:] for k in kept]
+
+
+mount(Disk(40), ROOT)
+journal = fresh()
+for label, value in taught:
+    put(journal, label, value)
+journal.drop(2)
+journal.compact()
+put(journal, "kiwi", 8)
+journal.forget("pear")
+put(journal, "pear", 9)
+journal.drop(0)
+put(journal, "fig", 0xA5)
+whole = read(journal.path)
+every = records(whole)
+assert {r[2] for r in every} == {j.SAMPLE, j.FORGET, j.DROP, j.LABEL} and replay(every) == content(journal)
+net = ByteNet(12, SIZE - 12)
+broken = bytearray(whole)
+tried = 0
+for place, (start, end, _, _, _) in enumerate(every):
+    expected = replay(every[:place] + every[place + 1 :])
+    for at in range(start, end):
+        # a board takes its time: one bit of each byte there
+        for bit in range(8) if sys.platform == "linux" else (at % 8,):
+            gc.collect()
+            broken[at] ^= 1 << bit
+            write(broken, journal.path)
+            task = Task(net, FOLDER)
+            assert content(task._journal) == expected, (at, bit)
+            says = "bytes %d to %d are damaged" % (start, end)
+            if place == len(every) - 1:
+                says = "%d bytes at its end" % (end - start)
+            assert len(task.notes) == 1 and says in task.notes[0], (at, bit, task.notes)
+            broken[at] ^= 1 << bit
+            tried += 1
+for length in range(len(whole)):
+    gc.collect()
+    write(whole[:length], journal.path)
+    left = [r for r in every if r[1] <= length]
+    task = Task(net, FOLDER)
+    assert content(task._journal) == replay(left), length
+    torn = length - (left[-1][1] if left else j.HEADER_SIZE if length >= j.HEADER_SIZE else 0)
+    assert task.notes == [] if not torn else "%d bytes at its end" % torn in task.notes[0], (length, task.notes)
+print("each of %d bits of %d records broken, cut at each of %d lengths" % (tried, len(every), len(whole)))
+
+mount(Disk(40), ROOT)
+journal = fresh()
+for label, value in taught:
+    put(journal, label, value)
+whole = read()
 
 # a whole record that is older than the one before it was overwritten once: it does not come back
 write(whole + whole[ends[0] : ends[1]])

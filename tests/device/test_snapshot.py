@@ -105,6 +105,10 @@ with open(SECOND, "r+b") as file:
 assert same(s.load(PATH, ID), make(1.0))
 s.save(PATH, make(3.0), ID)
 assert same(s.load(PATH, ID), make(3.0)) and os.listdir("/st/task") == ["heads2.bin"]
+s.save(PATH, make(4.0), ID)
+with open(SECOND, "wb") as file:
+    file.write(whole)
+assert same(s.load(PATH, ID), make(4.0)), "the first file may be the later one"
 
 for kind, blocks in ((vfs.VfsLfs2, 30),) + (((vfs.VfsFat, 100),) if hasattr(vfs, "VfsFat") else ()):
     cut = 0
