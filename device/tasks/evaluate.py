@@ -1,13 +1,14 @@
 # SPDX-License-Identifier: MIT
 """Few-shot episodes with the device's learning code, from embeddings that the host made.
 
-    micropython evaluate.py FOLDER
+    micropython evaluate.py FOLDER                                      on the unix build, as microt.evaluate does
+    mpremote connect PORT mount FOLDER run device/tasks/evaluate.py     on a board
 
-Run by microt.evaluate on the unix build. FOLDER/job.json: {"backbone": path of the .mtb, "head": its
-kind, "exit_ratio": share to answer at exit 0, "ratios": shares to give thresholds for, "task": a folder to
-keep what is taught, "episodes": names of files}. FOLDER/embeddings.bin: the int8 embeddings of
-all samples, each that of exit 0 first. An episode's file: {"support": rows of embeddings.bin,
-"labels": a str for each, "query": rows, "strangers": rows of classes that are not taught}.
+FOLDER/job.json: {"backbone": path of the .mtb, "head": its kind, "exit_ratio": share to answer at exit 0,
+"ratios": shares to give thresholds for, "task": a folder to keep what is taught, "episodes": names of
+files}. FOLDER/embeddings.bin: the int8 embeddings of all samples, each that of exit 0 first. An episode's
+file: {"support": rows of embeddings.bin, "labels": a str for each, "query": rows, "strangers": rows of classes that
+are not taught}.
 
 Prints one line an episode, `EPISODE ` and a JSON object: {"thresholds": one a ratio, "threshold": for
 exit_ratio, "labels", "answers": [index of exit 0's label, its confidence, index of the last exit's
@@ -57,7 +58,11 @@ class Replay:
 
 
 def empty(folder):
-    for name in os.listdir(folder):
+    try:
+        names = os.listdir(folder)
+    except OSError:
+        return
+    for name in names:
         os.remove(folder + "/" + name)
 
 
@@ -116,4 +121,6 @@ def main(folder):
         gc.collect()
 
 
-main(sys.argv[1])
+# scripts have arguments on the unix build alone
+arguments = getattr(sys, "argv", ())
+main(arguments[1] if len(arguments) > 1 else ".")

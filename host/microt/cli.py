@@ -291,24 +291,32 @@ def push(file, board, port, storage, name):
     \b
     microt push models/objects.mtb --port /dev/ttyACM0
     """
-    from microt import compiler, teach
+    from microt import compiler
     from microt.boards import Board, Emulator, firmware
 
     if (board is None) == (port is None):
         raise ValueError("push: expected --board or --port")
-    data = file.read_bytes()
+    task = file.suffix == ".npz"
     if port is None:
         board = Board.load(board)
-        board.check_target(compiler.read_info(data, str(file))["target"])
+        if not task:
+            board.check_target(compiler.read_info(file.read_bytes(), str(file))["target"])
         image = firmware.build(board, log=note)
         with Emulator(board, image, storage=storage or default_storage(image)) as emulator:
-            identity = teach.push(data, emulator.port, name=name, on_line=note)
+            (push_task if task else push_backbone)(file, emulator.port, name)
     else:
-        identity = teach.push(data, port, name=name, on_line=note)
+        (push_task if task else push_backbone)(file, port, name)
+
+
+def push_backbone(file, port, name):
+    from microt import teach
+
+    data = file.read_bytes()
+    identity = teach.push(data, port, name=name, on_line=note)
     click.echo(f"/rom/{name}: {len(data):,} bytes, backbone {identity[:12]}")
 
 
-def push_task(file, port):
+def push_task(file, port, _):
     from microt.learning import task_file
 
     task = task_file.load(file)

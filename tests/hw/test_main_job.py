@@ -6,8 +6,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 
-from microt import demo, embed, teach
+from microt import cli, demo, embed, teach
 from microt.boards import Link, romfs_image
 from microt.data import Dataset
 from microt.engine import Backbone
@@ -73,7 +74,7 @@ def lesson():
     return teach.choose(blobs(), shots=5, tests=16)
 
 
-def test_a_task_is_taught_and_survives_a_power_cut(start, lesson):
+def test_a_task_is_taught_and_survives_a_power_cut(start, lesson, tmp_path):
     image = romfs_image({"backbone.mtb": MTB.read_bytes(), **teach.lesson_files(lesson, folder="/rom")})
     lines = []
     with start(romfs=image) as emulator:
@@ -87,8 +88,12 @@ def test_a_task_is_taught_and_survives_a_power_cut(start, lesson):
     assert taught["ram_bytes"] <= taught["heap_bytes"] <= 512 * 1024
     with start() as emulator:
         shown = teach.run_task("show_task.py", emulator.port)
-        taken = task_file.pull(emulator.port)
-        task_file.push(taken, emulator.port)
+        file = tmp_path / "task.npz"
+        pulled = CliRunner().invoke(cli.main, ["pull", "--port", emulator.port, "-o", str(file)])
+        assert pulled.exit_code == 0 and "20 samples of 4 classes" in pulled.output, pulled.output
+        taken = task_file.load(file)
+        pushed = CliRunner().invoke(cli.main, ["push", str(file), "--port", emulator.port])
+        assert pushed.exit_code == 0 and "20 samples of 4 classes" in pushed.output, pushed.output
         again = teach.run_task("show_task.py", emulator.port)
     assert demo.same_answers(taught, shown)
     assert len(taken.labels) == 20 and set(taken.labels) == set(lesson.names)
