@@ -25,7 +25,9 @@ KINDS = ("code", "data", "zeroed")
 
 # The part an object file belongs to: the first pattern found in its path decides. The engine's
 # parts come first, so that they are told apart; everything else is MicroPython or a library.
+# Sensor input is what makes a model's input from sound, motion and camera frames.
 PARTS = [
+    ("microt sensor input", r"/microt/(engine/(front_end|mtb_input|picture)|modmicrot_picture)\.o$"),
     ("microt engine", r"/microt/engine/"),
     ("microt module", r"/microt/[^/]*\.o$"),
     ("frozen Python", r"/frozen_content\.o$"),

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from microt.bench.bars import module_bytes
+
 ROOT = Path(__file__).parents[2]
 
 spec = importlib.util.spec_from_file_location("code_size", ROOT / "tools" / "code_size.py")
@@ -105,10 +107,23 @@ def test_the_firmwares_parts_add_up(board):
     assert sizes["parts"]["MicroPython core"]["code"] > 50_000
 
 
+@needs_compiler
+def test_the_module_with_all_dsp_kernels_fits_48_kb():
+    image = ROOT / "build" / "MPS2_AN386" / "firmware.elf"
+    if not image.is_file():
+        pytest.skip("the firmware of MPS2_AN386 is not built")
+    parts = code_size.measure(image)["parts"]
+    assert module_bytes({"parts": parts}) <= 48 * 1024
+    assert parts["microt sensor input"]["code"] <= 5 * 1024
+
+
 @pytest.mark.parametrize(
     "path, part",
     [
         ("/b/microt/engine/kernels/ref/add.o", "microt engine"),
+        ("/b/microt/engine/mtb_ops.o", "microt engine"),
+        ("/b/microt/engine/mtb_input.o", "microt sensor input"),
+        ("/b/microt/modmicrot_picture.o", "microt sensor input"),
         ("/b/cmodules/microt/modmicrot.o", "microt module"),
         ("/b/py/vm.o", "MicroPython core"),
         ("/b/extmod/vfs.o", "MicroPython modules"),

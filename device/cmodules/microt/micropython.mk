@@ -12,9 +12,9 @@ ifeq ($(MICROT_REFERENCE),1)
 CFLAGS_USERMOD += -DMICROT_REFERENCE=1
 endif
 
-# Small by default: most files run once a file, are bound by memory or have their inner loops in assembly.
-MICROT_FAST := dots vector kernels/dsp/pool \
-    $(patsubst $(MICROT_MOD_DIR)/engine/%.c,%,$(wildcard $(addprefix $(MICROT_MOD_DIR)/engine/kernels/,m0/*.c mve/*.c))) \
-    $(addprefix kernels/ref/,add average_pool_2d conv_2d depthwise_conv_2d depthwise_in_place fully_connected max_pool_2d mean)
+# Small by default: most files run once a file, are bound by memory or have their inner loops in assembly or
+# unrolled by hand.
+MICROT_FAST := $(patsubst $(MICROT_MOD_DIR)/engine/%.c,%,$(wildcard $(addprefix $(MICROT_MOD_DIR)/engine/kernels/,m0/*.c mve/*.c))) \
+    $(addprefix kernels/ref/,average_pool_2d conv_2d depthwise_conv_2d fully_connected mean)
 $(BUILD)/microt/engine/%.o: CFLAGS += -Os -ffp-contract=off -fno-math-errno
 $(addprefix $(BUILD)/microt/engine/,$(addsuffix .o,$(MICROT_FAST))): CFLAGS += -O2

@@ -132,6 +132,6 @@ def compared_layers(results: dict[str, dict], baseline: Baseline, library: str =
 
 
 def module_bytes(size: dict) -> int:
-    """Flash of the engine and its module, from what tools/code_size.py tells."""
+    """Flash of the engine and its module without the sensors' input, from what tools/code_size.py tells."""
     parts = ("microt engine", "microt module")
     return sum(row["code"] + row["data"] for name, row in size["parts"].items() if name in parts)

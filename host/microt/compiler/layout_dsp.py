@@ -204,14 +204,9 @@ def _plane_rows(rows: int, kernel: int, stride: int) -> int:
 
 
 def _is_small(window: Window) -> bool:
-    h, w, _ = window.inputs
-    top, left = window.pads[:2]
-    k, s = window.kernel[0], window.stride[0]
-    if window.outputs[:2] != (3, 3) or k > 5:
-        return False
-    if s == 1:
-        return (h, w) == (3, 3) and top == left == k // 2
-    return k == 3 and (h, w) == (6, 6) and top == left and top <= 1
+    k = window.kernel[0]
+    onto = window.inputs[:2] == window.outputs[:2] == (3, 3)
+    return onto and window.stride[0] == 1 and k <= 5 and window.pads[:2] == (k // 2, k // 2)
 
 
 def _depthwise_layout(window: Window, multiplier: int) -> int:

@@ -25,10 +25,6 @@ static void fill(int32_t *table, int32_t zero_point, int32_t left_shift, int32_t
     microt_dsp_add_table(table, -zero_point * step, step, multiplier, half, e, sign);
 }
 
-static int32_t rescale(int32_t x, int32_t left_shift, int32_t multiplier, int32_t shift) {
-    return microt_requantize(x * ((int32_t)1 << left_shift), multiplier, shift);
-}
-
 static int8_t finish(int32_t sum, const int32_t *a, int32_t zero_point) {
     return (int8_t)microt_clamp(microt_requantize(sum, a[5], a[6]) + zero_point, a[7], a[8]);
 }
@@ -45,11 +41,7 @@ void microt_dsp_add(const microt_op_t *op, uint8_t *arena, unsigned layout, uint
     const int8_t *x2 = microt_data(&op->in[1], arena);
     int8_t *y = microt_data(out, arena); // may be x1 or x2
     if (direct) {
-        for (int32_t i = 0; i < n; i++) {
-            const int32_t sum = rescale(x1[i] - op->in[0].zero_point, a[0], a[1], a[2])
-                + rescale(x2[i] - op->in[1].zero_point, a[0], a[3], a[4]);
-            y[i] = finish(sum, a, out->zero_point);
-        }
+        microt_ref_add(op, arena);
         return;
     }
     int32_t *tables = (int32_t *)scratch; // i32[2][256]

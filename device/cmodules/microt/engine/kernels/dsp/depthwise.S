@@ -700,7 +700,7 @@ microt_dsp_next_channel:
     PLANE_7X7_S1 microt_dsp_plane_7x7_s1_2, 2
     PLANE_7X7_S1 microt_dsp_plane_7x7_s1_1, 1
 
-// Stride 2, 5x5 and 7x7, n = 6 or 3 outputs: word j of a row feeds output j with pair 0,
+// Stride 2, 5x5 with n = 6 or 3 outputs, 7x7 with 3: word j of a row feeds output j with pair 0,
 // j-1 with pair 1 and so on.
     .macro FEED x pair out n
     .if (\out >= 0) && (\out < \n)
@@ -810,7 +810,6 @@ microt_dsp_next_channel:
 
     PLANE_S2 microt_dsp_plane_5x5_s2_6, 5, 6
     PLANE_S2 microt_dsp_plane_5x5_s2_3, 5, 3
-    PLANE_S2 microt_dsp_plane_7x7_s2_6, 7, 6
     PLANE_S2 microt_dsp_plane_7x7_s2_3, 7, 3
 
 #endif

@@ -37,7 +37,7 @@ plane_t microt_dsp_plane_3x3_s1, microt_dsp_plane_3x3_s1_relu, microt_dsp_plane_
         microt_dsp_plane_5x5_s1_6, microt_dsp_plane_5x5_s1_2, microt_dsp_plane_5x5_s1_1,
         microt_dsp_plane_5x5_s2_6, microt_dsp_plane_5x5_s2_3,
         microt_dsp_plane_7x7_s1_4, microt_dsp_plane_7x7_s1_2, microt_dsp_plane_7x7_s1_1,
-        microt_dsp_plane_7x7_s2_6, microt_dsp_plane_7x7_s2_3;
+        microt_dsp_plane_7x7_s2_3;
 
 void microt_dsp_plane(microt_dsp_plane_t *plane, plane_t *kernel);
 
@@ -48,8 +48,7 @@ void microt_dsp_gather_odd(const int8_t *in, int8_t *strip, int32_t channels, in
 
 typedef void small_t(const int8_t *in, const int32_t *records, int8_t *out, int32_t channels,
                      int32_t zeros, const int8_t *end);
-small_t microt_dsp_small_3x3, microt_dsp_small_5x5, microt_dsp_small_3x3_s2,
-        microt_dsp_small_3x3_s2_lead;
+small_t microt_dsp_small_3x3, microt_dsp_small_5x5;
 
 static int32_t zero_pair(int32_t zero_point) {
     return (int32_t)((uint32_t)(uint16_t)zero_point * 0x10001u);
@@ -68,7 +67,7 @@ static const kernel_t kernels[2][2][3] = {
     {{{microt_dsp_plane_5x5_s1_6, 6}, {microt_dsp_plane_5x5_s1_2, 2}, {microt_dsp_plane_5x5_s1_1, 1}},
      {{microt_dsp_plane_5x5_s2_6, 6}, {microt_dsp_plane_5x5_s2_3, 3}}},
     {{{microt_dsp_plane_7x7_s1_4, 4}, {microt_dsp_plane_7x7_s1_2, 2}, {microt_dsp_plane_7x7_s1_1, 1}},
-     {{microt_dsp_plane_7x7_s2_6, 6}, {microt_dsp_plane_7x7_s2_3, 3}}},
+     {{microt_dsp_plane_7x7_s2_3, 3}}},
 };
 
 // Words of weights of a channel.
@@ -139,14 +138,14 @@ static void add_calls(block_t *b) {
         return;
     }
     const kernel_t *kernel = kernels[b->kernel == 7][b->stride - 1];
-    for (int32_t i = 0; i < 4 - b->stride; i++, kernel++) {
+    for (int32_t i = 0; i < 3 && kernel->run != NULL; i++, kernel++) {
         const int32_t left = (b->columns - b->single) % kernel->outputs;
         const int32_t outputs = b->columns - b->single - left;
         if (outputs > 0) {
             add_columns(b, kernel->run, b->single, outputs);
         }
         // Stride 2 may start anywhere: a last step that overlaps the one before, unless a narrower one does.
-        if (b->stride == 2 && b->columns >= kernel->outputs && left > (i == 0 ? 3 : 0)) {
+        if (b->stride == 2 && b->columns >= kernel->outputs && left > kernel->outputs - 3) {
             add_columns(b, kernel->run, b->columns - kernel->outputs, kernel->outputs);
         }
     }
@@ -291,9 +290,7 @@ static void planes_in_place(const microt_op_t *op, const int8_t *in, int8_t *out
 
 static void small_layer(const microt_op_t *op, const int8_t *in, int8_t *out,
     const microt_window_args_t *a) {
-    small_t *kernel = a->kernel_h == 5 ? microt_dsp_small_5x5
-        : a->stride_h == 1 ? microt_dsp_small_3x3
-        : a->pad_top == 1 ? microt_dsp_small_3x3_s2_lead : microt_dsp_small_3x3_s2;
+    small_t *kernel = a->kernel_h == 5 ? microt_dsp_small_5x5 : microt_dsp_small_3x3;
     kernel(in, (const int32_t *)op->weights, out, op->in[0].c, zero_pair(op->in[0].zero_point),
         in + op->in[0].c);
 }

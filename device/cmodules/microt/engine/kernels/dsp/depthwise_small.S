@@ -5,8 +5,6 @@
 //
 //   small_3x3      3x3 kernel on a 3x3 plane, padding 1 on each side: 135 instructions a channel
 //   small_5x5      5x5 kernel on a 3x3 plane, padding 2 on each side: 169
-//   small_3x3_s2   3x3 kernel, stride 2, 6x6 -> 3x3, padding 1 at the bottom and right (as
-//                  TensorFlow's SAME has it): 216; small_3x3_s2_lead: at the top and left
 //
 // r0 input, r1 records, r2 output, r3 channels; stack: two halfwords of zero point, input + channels.
 // The zero point is taken from the inputs, as padding taps add nothing here.
@@ -17,7 +15,6 @@
 
 #ifdef MICROT_DSP_ASSEMBLY
 
-// ---- 3x3 planes --------------------------------------------------------------------------------
 // FPU: s0 out, s1 and s4 channels, s2 input, s3 zero points, s5 3 * channels, s6 output.
     .macro LOAD_ROW ab bc zero      // 3 inputs of a row at r0 -> (a b)(b c)
     ldrsb   \ab, [r0]
@@ -154,118 +151,5 @@
     NEXT_SMALL 1b
     pop     {r4-r11, pc}
     FUNCTION_END microt_dsp_small_5x5
-
-// ---- 6x6 -> 3x3 --------------------------------------------------------------------------------
-// r3-r5 six inputs of a row, r7 zero points, r0 input, r1 channels, r2 3 * channels, lr record.
-    .macro LOAD_ROW6
-    ldrsb   r3, [r0]
-    ldrsb   r6, [r0, r1]
-    ldrsb   r4, [r0, r1, lsl #1]
-    add     r0, r0, r2
-    pkhbt   r3, r3, r6, lsl #16
-    ldrsb   r6, [r0]
-    ldrsb   r5, [r0, r1]
-    ldrsb   r11, [r0, r1, lsl #1]
-    add     r0, r0, r2
-    pkhbt   r4, r4, r6, lsl #16
-    pkhbt   r5, r5, r11, lsl #16
-    ssub16  r3, r3, r7
-    ssub16  r4, r4, r7
-    ssub16  r5, r5, r7
-    .endm
-    .macro ROW_LEAD row i8 i9 i10   // one column of padding at the left
-    ldrd    r11, r12, [lr, #8*\row]
-    smlad   r8, r3, r12, \i8
-    smlatb  r9, r3, r11, \i9
-    smlad   r9, r4, r12, r9
-    smlatb  r10, r4, r11, \i10
-    smlad   r10, r5, r12, r10
-    .endm
-    .macro ROW_TRAIL row i8 i9 i10  // one column of padding at the right
-    ldrd    r11, r12, [lr, #8*\row]
-    smlad   r8, r3, r11, \i8
-    smlabt  r8, r4, r12, r8
-    smlad   r9, r4, r11, \i9
-    smlabt  r9, r5, r12, r9
-    smlad   r10, r5, r11, \i10
-    .endm
-    .macro FINISH_ROW6
-    ldrd    r11, r12, [lr, #28]
-    ldr     r6, [lr, #36]
-    REQUANTIZE r8, r11, r12, r6, r2
-    REQUANTIZE r9, r11, r12, r6, r2
-    REQUANTIZE r10, r11, r12, r6, r2
-    vmov    r11, s0
-    add     r2, r1, r1, lsl #1
-    strb    r8, [r11]
-    strb    r9, [r11, r1]
-    strb    r10, [r11, r1, lsl #1]
-    add     r11, r11, r2
-    vmov    s0, r11
-    .endm
-
-    .macro SMALL_S2 name lead
-    FUNCTION \name
-    push    {r4-r11, lr}
-    mov     lr, r1
-    ldr     r7, [sp, #36]
-    mov     r1, r3
-    vmov    s2, s3, r0, r2
-    add     r2, r1, r1, lsl #1
-1:
-    vmov    r0, r11, s2, s3
-    vmov    s0, r11
-    movs    r5, #2
-    vmov    s4, r5
-    LOAD_ROW6
-    ldr     r10, [lr, #24]
-    .if \lead
-    ROW_LEAD 1, r10, r10, r10
-    LOAD_ROW6
-    ROW_LEAD 2, r8, r9, r10
-    FINISH_ROW6
-    .endif
-2:                                  // two rows of outputs with three rows of inputs
-    .if \lead
-    ldr     r10, [lr, #24]
-    ROW_LEAD 0, r10, r10, r10
-    LOAD_ROW6
-    ROW_LEAD 1, r8, r9, r10
-    LOAD_ROW6
-    ROW_LEAD 2, r8, r9, r10
-    FINISH_ROW6
-    .else
-    ROW_TRAIL 0, r10, r10, r10
-    LOAD_ROW6
-    ROW_TRAIL 1, r8, r9, r10
-    LOAD_ROW6
-    ROW_TRAIL 2, r8, r9, r10
-    FINISH_ROW6
-    ldr     r10, [lr, #24]
-    .endif
-    vmov    r11, s4
-    subs    r11, r11, #1
-    vmov    s4, r11
-    bne     2b
-    .if \lead == 0
-    ROW_TRAIL 0, r10, r10, r10
-    LOAD_ROW6
-    ROW_TRAIL 1, r8, r9, r10
-    FINISH_ROW6
-    .endif
-    add     lr, lr, #40
-    vmov    r0, r11, s2, s3
-    adds    r0, #1
-    add     r11, r11, #1
-    vmov    s2, s3, r0, r11
-    ldr     r12, [sp, #40]
-    cmp     r0, r12
-    bne.w   1b
-    pop     {r4-r11, pc}
-    FUNCTION_END \name
-    .endm
-
-    SMALL_S2 microt_dsp_small_3x3_s2, 0
-    SMALL_S2 microt_dsp_small_3x3_s2_lead, 1
 
 #endif

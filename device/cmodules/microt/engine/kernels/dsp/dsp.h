@@ -23,9 +23,8 @@
 //   19 PLANES   DEPTHWISE_CONV_2D 3x3, 5x5, 7x7, stride 1 or 2 (the same both ways), multiplier 1,
 //               no dilation, at least 4 channels. weights i16[c][kh][...] as depthwise.S has them;
 //               requant i32[c][4] {bias, m, round, e}
-//   20 SMALL    DEPTHWISE_CONV_2D onto 3x3: 3x3 and 5x5 on 3x3 with padding k/2, 3x3 stride 2 on
-//               6x6 with padding 1 at the bottom and right or at the top and left. weights as
-//               depthwise_small.S has them, records included; requant empty
+//   20 SMALL    DEPTHWISE_CONV_2D 3x3 and 5x5 on 3x3 with padding k/2. weights as depthwise_small.S has
+//               them, records included; requant empty
 //   21 PLANES_IN_PLACE   as 19, channels a multiple of 4 and no more output than input pixels, with room for a
 //               copy of four channels of the input in the scratch: the output may lie where the input is
 //

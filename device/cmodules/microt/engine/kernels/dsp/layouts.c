@@ -101,11 +101,8 @@ static const char *check_depthwise(const microt_op_t *op, unsigned layout) {
         words = (uint32_t)(k == 3 ? 6 : s == 1 ? k * (k - 1) : k * (k + 1) / 2);
         requant = 16 * channels;
     } else {
-        const bool around = a.pad_top == k / 2 && a.pad_left == k / 2 && s == 1
-            && op->in[0].h == 3 && op->in[0].w == 3 && k <= 5;
-        const bool halved = s == 2 && k == 3 && op->in[0].h == 6 && op->in[0].w == 6
-            && a.pad_top == a.pad_left && a.pad_top <= 1;
-        if (op->out.h != 3 || op->out.w != 3 || (!around && !halved)) {
+        if (k > 5 || s != 1 || op->in[0].h != 3 || op->in[0].w != 3 || op->out.h != 3 || op->out.w != 3
+            || a.pad_top != k / 2 || a.pad_left != k / 2) {
             return shape;
         }
         words = k == 3 ? 10 : 24;
