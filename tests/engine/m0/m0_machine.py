@@ -22,7 +22,8 @@ import dsp_reference as reference  # noqa: E402
 from microt.compiler import layout_m0 as layouts  # noqa: E402
 
 base.CORES["m0"] = base.Core("-mcpu=cortex-m0plus -mfloat-abi=soft -O2", "mps2-an386", 0x21000000, HERE)
-CORES = ("m0",)
+base.CORES["m3"] = base.Core("-mcpu=cortex-m3 -mfloat-abi=soft -O2", "mps2-an385", 0x21000000, HERE)
+CORES = ("m0", "m3")
 ROOT = base.ROOT
 Case = base.Case
 image = base.image

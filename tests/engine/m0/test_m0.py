@@ -25,6 +25,12 @@ def test_random_layers(operator, tmp_path):
     assert machine.run(cases.make(operator, COUNT, SEED), tmp_path) == []
 
 
+@pytest.mark.parametrize("operator", cases.MAKERS)
+def test_random_layers_on_a_cortex_m3(operator, tmp_path):
+    """The same kernels serve cores with Thumb-2 but without DSP instructions."""
+    assert machine.run(cases.make(operator, 20, SEED + 2), tmp_path, "m3") == []
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("operator", cases.MAKERS)
 def test_many_random_layers(operator, tmp_path):

@@ -11,8 +11,13 @@
 // Kernels that take any op of theirs, without scratch, leave no work for the reference ones.
 #if defined(MICROT_HAVE_DSP) || defined(MICROT_HAVE_MVE)
 #define UNLESS_REPLACED(kernel) (NULL)
+#define UNLESS_REPLACED_ANYWHERE(kernel) (NULL)
+#elif defined(MICROT_HAVE_M0)
+#define UNLESS_REPLACED(kernel) (kernel)
+#define UNLESS_REPLACED_ANYWHERE(kernel) (NULL)
 #else
 #define UNLESS_REPLACED(kernel) (kernel)
+#define UNLESS_REPLACED_ANYWHERE(kernel) (kernel)
 #endif
 
 // By weight layout and operator. bench finds the kernels in the objects called so.
@@ -20,11 +25,11 @@ static microt_kernel_t *const kernels[2][MICROT_OPCODES] = {
     [MICROT_TENSORFLOW] = {
         [MICROT_CONV_2D] = microt_ref_conv_2d,
         [MICROT_DEPTHWISE_CONV_2D] = UNLESS_REPLACED(microt_ref_depthwise_conv_2d),
-        [MICROT_FULLY_CONNECTED] = UNLESS_REPLACED(microt_ref_fully_connected),
+        [MICROT_FULLY_CONNECTED] = UNLESS_REPLACED_ANYWHERE(microt_ref_fully_connected),
         [MICROT_ADD] = microt_ref_add,
         [MICROT_PAD] = microt_ref_pad,
-        [MICROT_AVERAGE_POOL_2D] = UNLESS_REPLACED(microt_ref_average_pool_2d),
-        [MICROT_MEAN] = UNLESS_REPLACED(microt_ref_mean),
+        [MICROT_AVERAGE_POOL_2D] = UNLESS_REPLACED_ANYWHERE(microt_ref_average_pool_2d),
+        [MICROT_MEAN] = UNLESS_REPLACED_ANYWHERE(microt_ref_mean),
         [MICROT_RESHAPE] = microt_ref_reshape,
         [MICROT_SOFTMAX] = microt_ref_softmax,
         [MICROT_CONCATENATION] = microt_ref_concatenation,
