@@ -409,3 +409,34 @@ def test_with_a_port_and_a_person(start, tmp_path):
     with Link(device.emulator.port) as link:
         link.exec("import os")
         assert "main.py" not in link.eval("os.listdir('/')") and "field_test" not in link.eval("os.listdir('/')")
+
+
+def test_a_full_flash_is_said_and_nothing_is_lost(start):
+    device = EmulatedDevice(start, {"fit_after_ms": 100_000})
+    device.install()
+    with device.start() as emulator, Link(emulator.port) as link:
+        # all but a few blocks; Ctrl-C has ended the application
+        link.exec("""
+import os
+with open("/fill", "wb") as file:
+    for _ in range(os.statvfs("/")[3] - 8):
+        file.write(bytes(4096))
+""")
+        emulator.kill()
+    device.power_on()
+    device.hears("ready:")
+    taught = 0
+    while True:
+        device.shows(0, taught % SHOTS)
+        device.presses("short")
+        said = device.hears(("taught:", "not done:"))
+        if said.startswith("not done:"):
+            break
+        taught += 1
+        assert said == f"taught: class 1, {taught} samples" and taught < 60
+    assert "no space left" in said and f"1 classes and {taught} samples are kept" in said
+    assert device.shows(0, 0) == "-", "it goes on"
+    device.power_off()
+    device.power_on()
+    assert device.hears("ready:") == f"ready: 1 classes, {taught} samples, class: class 1"
+    device.power_off()
