@@ -40,6 +40,7 @@ STEPS = 150  # more than a board does before it is killed
 LEAST, MOST = 6, 30  # samples that a life keeps between
 # a byte a step in the device page, which outlives QEMU: set once the step is acknowledged
 DONE = 2048
+FIRST_BOOTS = 2  # kills while the flash is formatted, or soon after
 EARLY = 0.15  # share of kills while the task is opened
 MOMENTS = (0.02, 1.5)  # seconds after that
 
@@ -172,7 +173,7 @@ def kills(
         for killed in range(count + 1):
             with Emulator(board, elf, storage=storage, romfs=None if killed else image, icount=False) as emulator:
                 life = _Life(emulator.port)
-                if killed < count and rng.random() < EARLY:
+                if killed < count and (killed < FIRST_BOOTS or rng.random() < EARLY):
                     time.sleep(rng.uniform(0, 0.3))
                     emulator.kill()
                     life.join()
