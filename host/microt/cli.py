@@ -474,8 +474,9 @@ def report(run, output):
     required=True,
     help="folder for model, .tflite, .mtb, card and curves",
 )
+@click.option("--data", help="pictures to train on in place of the recipe's: a folder of class folders or .npz")
 @one_line_errors
-def distill(recipe, output):
+def distill(recipe, output, data):
     """Train a backbone by a recipe: distil a teacher into both exits, then int8 and compile.
 
     \b
@@ -483,7 +484,12 @@ def distill(recipe, output):
     """
     from microt.distill import signals, train
 
-    (signals if signals.is_recipe(recipe) else train).run(recipe, output, log=note)
+    if signals.is_recipe(recipe):
+        if data:
+            raise ValueError(f"{recipe}: --data is for recipes of pictures")
+        signals.run(recipe, output, log=note)
+    else:
+        train.run(recipe, output, log=note, pictures=data)
 
 
 @main.command()

@@ -63,8 +63,8 @@ def test_shipped_file_is_read_back():
 
 def test_every_shape_of_backbone_is_read_back(tmp_path):
     """Pooled maps of earlier blocks and the stride of the end come out of the `.tflite` file's graph."""
-    shape = {"width": 0.25, "resolution": 32, "exit_block": 4, "adapter": 16, "beside": ((2, 3), (9,)),
-             "last_stride": 1}  # fmt: skip
+    shape = {"width": 0.25, "resolution": 32, "exit_block": 4, "adapter": 16, "adapter_block": 3,
+             "beside": ((2, 3), (9,)), "last_stride": 1}  # fmt: skip
     model = mobilenet_v1(**shape)
     random_weights(model)
     (tmp_path / "x.tflite").write_bytes(quantize(model, patterned(8, 32)))

@@ -5,8 +5,9 @@ import keras
 import numpy as np
 import pytest
 
+from microt.zoo.exits import pools
 from microt.zoo.macs import macs, parameters
-from microt.zoo.mobilenet_v1 import arguments_of, fold, mobilenet_v1, pools
+from microt.zoo.mobilenet_v1 import arguments_of, fold, mobilenet_v1
 
 
 def test_counts_agree_with_the_paper():
@@ -43,6 +44,9 @@ def test_maps_of_several_depths_and_a_finer_end():
     assert macs(fine) - macs(coarse) == (7 * 7 - 4 * 4) * last_two // 16
     assert (macs(fine), macs(fine, 0)) == (14_475_968, 5_193_408)
     assert parameters(fine) == parameters(coarse)
+    later = mobilenet_v1(**shape | {"beside": ((5, 6), (9, 11))}, exit_block=7, adapter_block=6, last_stride=1)
+    assert macs(later) == macs(fine)
+    assert macs(later, 0) - macs(fine, 0) == 7 * 7 * 128 * (9 + 128)
     x = np.random.default_rng(0).uniform(-1, 1, (2, 112, 112, 3)).astype(np.float32)
     vector = np.asarray(fine(x)[1])
     deep = np.asarray(keras.Model(fine.input, fine.get_layer("block11").output)(x)).mean(axis=(1, 2))
@@ -66,8 +70,8 @@ def test_unknown_layer_is_refused():
 
 def test_folding_changes_nothing():
     keras.utils.set_random_seed(3)
-    arguments = {"width": 0.25, "resolution": 32, "adapter": 24, "exit_block": 4, "beside": ((2,), (9, 10)),
-                 "last_stride": 1}  # fmt: skip
+    arguments = {"width": 0.25, "resolution": 32, "adapter": 24, "exit_block": 4, "adapter_block": 2,
+                 "beside": ((2,), (9, 10)), "last_stride": 1}  # fmt: skip
     model = mobilenet_v1(**arguments, normalise=True)
     rng = np.random.default_rng(0)
     for layer in model.layers:
@@ -88,6 +92,7 @@ def test_folding_changes_nothing():
 @pytest.mark.parametrize("given, message", [
     ({"exit_block": 13}, "exit_block: expected 1..12, got 13"),
     ({"resolution": 100}, "resolution: expected a multiple of 16, got 100"),
+    ({"adapter_block": 7}, "adapter_block: expected 0..6, got 7"),
     ({"last_stride": 3}, "last_stride: expected 1 or 2, got 3"),
     ({"beside": ((6,), ())}, r"beside: expected ascending blocks 1..5 for exit 0, got \[6\]"),
     ({"beside": ((), (11, 9))}, r"beside: expected ascending blocks 1..12 for exit 1, got \[11, 9\]"),

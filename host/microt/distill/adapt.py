@@ -23,13 +23,12 @@ import tensorflow as tf
 
 from microt.data import SUFFIXES, Dataset, load, read_pictures
 from microt.distill.augment import augment
-from microt.distill.features import exit_parts
 from microt.distill.recipe import Augment, Backbone, Data, ExitLoss, Features, Quantize, Recipe, Start, Train
 from microt.distill.start import read_backbone
 from microt.distill.teacher import NpyTeacher, TfliteTeacher, cached_embeddings
 from microt.distill.train import convert, draw_curves, train
 from microt.head import centred
-from microt.zoo.mobilenet_v1 import arguments_of, pools
+from microt.zoo.mobilenet_v1 import arguments_of
 
 MODELS = Path(__file__).resolve().parents[3] / "models"
 STEPS = 2300  # of the measured recipe (backbones.md section 4, "E-in")
@@ -202,22 +201,18 @@ class Scores:
 
 def _recipe(source: Path, start: keras.Model, count: int, steps: int, seed: int, taught: bool) -> Recipe:
     batch = min(BATCH, count)
-    shape = arguments_of(start)
-    widths = [[pool.output.shape[-1] for pool in pools(start, e)] for e in (0, 1)]
-    dims = [sum(n for _, _, n in parts) for parts in exit_parts(*widths)]
-    lengths = Features().lengths
     return Recipe(
         path=Path("adapt"),
         data=Data(Path("unlabelled")),
         start=Start(source),
         teacher=None,
-        backbone=Backbone(**shape),
+        backbone=Backbone(**arguments_of(start)),
         part=ExitLoss(teacher=1.0 if taught else 0.0, own=0.5),
         full=ExitLoss(teacher=1.0 if taught else 0.0, own=0.1 if taught else 1.0),
         train=Train(epochs=max(round(steps / (count // batch)), 1), batch=batch, seed=seed, rate=4e-4),
         augment=Augment(),
         quantize=Quantize(),
-        features=Features(lengths=(min(lengths[0], dims[0]), min(lengths[1], dims[1]))),
+        features=Features(),
     )
 
 

@@ -12,6 +12,8 @@ try:
 except ModuleNotFoundError:  # Python 3.10
     import tomli as tomllib
 
+from microt.zoo.families import APPLICATIONS, FAMILIES
+
 
 @dataclass(frozen=True)
 class Data:
@@ -21,14 +23,18 @@ class Data:
 
 @dataclass(frozen=True)
 class Start:
-    """tflite: a network whose weights, dequantised, are the start, and whose last embedding is to be kept.
+    """One of four, or `tflite` and `backbone` together.
 
-    backbone: what an earlier recipe made of that start (`.keras` or `.tflite`), to go on from: its weights,
-    adapter and all, in the shape of [backbone].
+    tflite: a network whose weights, dequantised, are the start. backbone: what a recipe made (`.keras` or `.tflite`),
+    to go on from, adapter and all, in the shape of [backbone]; with a tflite as well, what is to be kept ("own") is
+    the last embedding of the tflite. application: weights of the family's twin in keras.applications, "imagenet" or a
+    file. random: weights that keep the size of what goes through, nothing to be kept.
     """
 
-    tflite: Path
+    tflite: Path | None = None
     backbone: Path | None = None
+    application: str = ""
+    random: bool = False
 
 
 @dataclass(frozen=True)
@@ -60,6 +66,7 @@ class Backbone:
     resolution: int = 96
     exit_block: int = 6
     adapter: int = 256
+    adapter_block: int = 0
     beside: tuple[tuple[int, ...], tuple[int, ...]] = ((), ())
     last_stride: int = 2
     frozen_blocks: int = 2
@@ -114,11 +121,15 @@ class Quantize:
 
 @dataclass(frozen=True)
 class Features:
-    """The feature transform in front of the heads, see microt.distill.features."""
+    """The feature transform in front of the heads, see microt.distill.features.
+
+    pictures: how many to make it from, 0 for all.
+    """
 
     lengths: tuple[int, int] = (320, 384)
     prior: float = 0.5
     shrink: float = 0.6
+    pictures: int = 0
 
 
 @dataclass(frozen=True)
@@ -173,8 +184,7 @@ def load_recipe(path: str | Path) -> Recipe:
         quantize=read(Quantize, "quantize"),
         features=read(Features, "features"),
     )
-    if recipe.backbone.family != "mobilenet_v1":
-        raise ValueError(f'{path}: backbone.family: expected "mobilenet_v1", got {recipe.backbone.family!r}')
+    _check_start(path, recipe)
     if recipe.teacher is None and (recipe.part.teacher or recipe.full.teacher):
         raise ValueError(f"{path}: a loss has a teacher term but there is no [teacher] table")
     for name, term in (("part", recipe.part), ("full", recipe.full)):
@@ -193,6 +203,24 @@ def load_recipe(path: str | Path) -> Recipe:
             f"more, got {shots} of {batch}"
         )
     return recipe
+
+
+def _check_start(path: Path, recipe: Recipe) -> None:
+    start, family = recipe.start, recipe.backbone.family
+    if family not in FAMILIES:
+        raise ValueError(f"{path}: backbone.family: expected one of {', '.join(FAMILIES)}, got {family!r}")
+    given = [n for n in ("tflite", "backbone", "application", "random") if getattr(start, n)]
+    if len(given) != 1 and given != ["tflite", "backbone"]:
+        raise ValueError(
+            f"{path}: [start] needs one of tflite, backbone, application, random, or tflite and backbone, "
+            f"got {', '.join(given) or 'none'}"
+        )
+    if start.backbone and family != "mobilenet_v1":
+        raise ValueError(f"{path}: start.backbone: expected the family mobilenet_v1, got {family}")
+    if start.application and family not in APPLICATIONS:
+        raise ValueError(f"{path}: start.application: expected the family {' or '.join(APPLICATIONS)}, got {family}")
+    if start.random and (recipe.part.own or recipe.full.own):
+        raise ValueError(f"{path}: a random start has no embedding to keep: loss.part.own and loss.full.own must be 0")
 
 
 def _refuse_unknown(path: Path, where: str, got: set[str], known: set[str]) -> None:

@@ -15,7 +15,7 @@ import numpy as np
 import tflite
 from keras import layers
 
-from microt.zoo.mobilenet_v1 import BLOCKS, LAST_STRIDED, mobilenet_v1
+from microt.zoo.mobilenet_v1 import BLOCKS, LAST_STRIDED, folded, mobilenet_v1
 
 CONVOLUTIONS = (tflite.BuiltinOperator.CONV_2D, tflite.BuiltinOperator.DEPTHWISE_CONV_2D)
 
@@ -49,7 +49,52 @@ def load_start(model: keras.Model, path: str | Path) -> list[str]:
     beyond the model's last layer (a classifier) is ignored. Returns the names of the layers set.
     ValueError names the first layer whose kind or shape differs.
     """
-    source = convolutions(path)
+    return _set_in_order(model, convolutions(path), path)
+
+
+def load_application(model: keras.Model, name: str, weights: str, width: float) -> list[str]:
+    """As `load_start`, from a network of keras.applications with its batch normalisation folded into it.
+
+    name: such as "MobileNetV2". weights: "imagenet" (fetched by Keras) or a file. ValueError says why they are not
+    to be had.
+    """
+    builder = getattr(keras.applications, name)
+    try:
+        network = builder(
+            input_shape=tuple(model.input_shape[1:]), alpha=width, include_top=False,
+            weights=None if weights == "random" else weights,
+        )  # fmt: skip
+    except Exception as error:  # Keras raises what its downloader raises, a bare Exception among them
+        raise ValueError(f"start.application: {name} of width {width} with weights {weights!r}: {error}") from error
+    return _set_in_order(model, folded_convolutions(network), name)
+
+
+def folded_convolutions(model: keras.Model) -> list[tuple[str, np.ndarray, np.ndarray]]:
+    """As `convolutions`, of a Keras network whose convolutions are each followed by batch normalisation."""
+    found = []
+    for layer in model.layers:
+        if not isinstance(layer, (layers.Conv2D, layers.DepthwiseConv2D)):
+            continue
+        norm = layer._outbound_nodes[0].operation
+        if layer.use_bias or not isinstance(norm, layers.BatchNormalization):
+            raise ValueError(f"{model.name}: expected batch normalisation behind {layer.name}, got {norm.name}")
+        kind = "depthwise" if isinstance(layer, layers.DepthwiseConv2D) else "conv"
+        found.append((kind, *folded(layer.get_weights()[0], norm, kind == "depthwise")))
+    return found
+
+
+def set_random(model: keras.Model, seed: int) -> None:
+    """Random weights of a variance that neither dies nor explodes behind ReLU (He et al., arXiv:1502.01852)."""
+    rng = np.random.default_rng(seed)
+    for layer in model.layers:
+        if isinstance(layer, (layers.Conv2D, layers.DepthwiseConv2D)):
+            kernel, *rest = layer.get_weights()
+            depthwise = isinstance(layer, layers.DepthwiseConv2D)
+            fan_in = kernel[..., 0, 0].size if depthwise else kernel[..., 0].size
+            layer.set_weights([rng.normal(0, (2 / fan_in) ** 0.5, kernel.shape), *rest])
+
+
+def _set_in_order(model: keras.Model, source: list, path: str | Path) -> list[str]:
     targets = [
         layer
         for layer in model.layers
@@ -97,6 +142,7 @@ def read_backbone(path: str | Path) -> keras.Model:
             f"got {len(trunk)} convolutions to the last exit, {len(before)} shared and {len(branch)} beside them"
         )
     blocks = {op: number // 2 for number, op in enumerate(trunk)}
+    taken = blocks[_writer(source, graph, int(graph.Operators(branch[0]).Inputs(0)))] if branch else 0
     vectors = [_pooled(source, graph, int(graph.Outputs(e))) for e in (1 - last, last)]
     beside = [[blocks[op] for op in vector if op in blocks] for vector in vectors]
     model = mobilenet_v1(
@@ -104,6 +150,7 @@ def read_backbone(path: str | Path) -> keras.Model:
         int(graph.Tensors(graph.Inputs(0)).Shape(1)),
         exit_block=len(before) // 2,
         adapter=found[branch[1]][1].shape[-1] if branch else 0,
+        adapter_block=0 if taken == len(before) // 2 else taken,
         beside=(tuple(beside[0][:-1]), tuple(beside[1][:-1])),
         last_stride=_stride(graph.Operators(trunk[2 * LAST_STRIDED - 1])),
     )
@@ -115,17 +162,18 @@ def read_backbone(path: str | Path) -> keras.Model:
 
 def _pooled(model, graph, output: int) -> list[int]:
     """The convolutions whose pooled maps make the vector `output`, in its order."""
-    writers = {int(t): i for i in range(graph.OperatorsLength()) for t in graph.Operators(i).OutputsAsNumpy()}
-
-    def source_of(tensor: int) -> int:
-        """The convolution behind pooling and whatever else takes one input."""
-        place = writers[tensor]
-        kind = _builtin_code(model.OperatorCodes(graph.Operators(place).OpcodeIndex()))
-        return place if kind in CONVOLUTIONS else source_of(int(graph.Operators(place).Inputs(0)))
-
-    last = graph.Operators(writers[output])
+    last = next(op for op in map(graph.Operators, range(graph.OperatorsLength())) if output in op.OutputsAsNumpy())
     concatenates = _builtin_code(model.OperatorCodes(last.OpcodeIndex())) == tflite.BuiltinOperator.CONCATENATION
-    return [source_of(int(t)) for t in (last.InputsAsNumpy() if concatenates else [output])]
+    return [_writer(model, graph, int(t)) for t in (last.InputsAsNumpy() if concatenates else [output])]
+
+
+def _writer(model, graph, tensor: int) -> int:
+    """The convolution behind a tensor, pooling and whatever else takes one input passed over."""
+    place = next(i for i in range(graph.OperatorsLength()) if tensor in graph.Operators(i).OutputsAsNumpy())
+    op = graph.Operators(place)
+    if _builtin_code(model.OperatorCodes(op.OpcodeIndex())) in CONVOLUTIONS:
+        return place
+    return _writer(model, graph, int(op.Inputs(0)))
 
 
 def _convolution_places(model, graph) -> list[int]:

@@ -26,16 +26,26 @@ from microt.distill.augment import augment
 from microt.distill.features import build_features, exit_parts
 from microt.distill.losses import DISTANCES, CosineSoftmax, decorrelation, prototype_episode, root
 from microt.distill.recipe import Recipe, Start, load_recipe
-from microt.distill.start import load_start, read_backbone
+from microt.distill.start import load_application, load_start, read_backbone, set_random
 from microt.distill.teacher import cached_embeddings, teacher_of
 from microt.head import save_features
 from microt.quantize import Int8Backbone, cosine_similarity, quantize
+from microt.zoo.exits import pools
+from microt.zoo.families import APPLICATIONS, build, copy, fold
 from microt.zoo.macs import macs, parameters
-from microt.zoo.mobilenet_v1 import arguments_of, fold, mobilenet_v1, pools
+from microt.zoo.mobilenet_v1 import arguments_of, mobilenet_v1
 
 
-def run(recipe_path: str | Path, out_dir: str | Path, log: Callable[[str], None] = print) -> dict[str, Path]:
+def run(
+    recipe_path: str | Path,
+    out_dir: str | Path,
+    log: Callable[[str], None] = print,
+    *,
+    pictures: str | Path | None = None,
+) -> dict[str, Path]:
     """Train as the recipe says, quantise, compile; returns the paths of what was written.
+
+    pictures: what to train on in place of what the recipe names.
 
     Writes into out_dir: model.keras (batch normalisation folded), start.keras (the untouched
     network), history.json, curves.png, backbone.tflite, backbone_features.npz, backbone.mtb,
@@ -43,6 +53,8 @@ def run(recipe_path: str | Path, out_dir: str | Path, log: Callable[[str], None]
     where it was, see `train`.
     """
     recipe, out = load_recipe(recipe_path), Path(out_dir)
+    if pictures is not None:
+        recipe = dataclasses.replace(recipe, data=dataclasses.replace(recipe.data, pictures=Path(pictures)))
     out.mkdir(parents=True, exist_ok=True)
     data = _training_pictures(recipe)
     log(f"data: {len(data)} pictures of {len(data.class_names)} classes, {data.name}")
@@ -89,13 +101,15 @@ def convert(
     log(f"int8: {len(content)} bytes, cosine to float "
         + ", ".join(f"exit {e} {value:.4f}" for e, value in enumerate(similarity)))  # fmt: skip
     backbone = Int8Backbone(content)
-    log(f"features: embedding {len(data)} pictures")
+    shown = np.sort(rows[: recipe.features.pictures or len(data)])
+    log(f"features: embedding {len(shown)} pictures")
+    parts = exit_parts(*([pool.output.shape[-1] for pool in pools(model, e)] for e in (0, 1)))
     transform = build_features(
-        backbone.embed(data.x),
+        backbone.embed(data.x[shown]),
         list(zip(backbone.scales, backbone.zero_points, strict=True)),
-        data.y,
-        exit_parts(*([pool.output.shape[-1] for pool in pools(model, e)] for e in (0, 1))),
-        recipe.features.lengths,
+        data.y[shown],
+        parts,
+        [min(k, sum(n for _, _, n in part)) for k, part in zip(recipe.features.lengths, parts, strict=True)],
         prior=recipe.features.prior,
         shrink=recipe.features.shrink,
     )
@@ -167,7 +181,9 @@ def _training_pictures(recipe: Recipe, size: int | None = None) -> Dataset:
 
 
 def _card(recipe: Recipe, model: keras.Model, paths: dict[str, Path], similarity) -> str:
-    names = {"start": recipe.start.tflite.name, "data": Path(recipe.data.pictures).name}
+    begin = recipe.start
+    files = [path.name for path in (begin.tflite, begin.backbone) if path]
+    names = {"start": " and ".join(files) or begin.application or "random", "data": Path(recipe.data.pictures).name}
     names["teacher"] = recipe.teacher.source if recipe.teacher else "none"
     part, whole = macs(model, 0), macs(model)
     lines = [f"# {recipe.backbone.family} {recipe.backbone.width} at "
@@ -263,10 +279,10 @@ class Trainer:
         """start: see `train`."""
         backbone, settings = recipe.backbone, recipe.train
         self.recipe, self.data, self.steps = recipe, data, steps
-        self.start, self.model = _fresh(recipe) if start is None else (start, _copy(start))
+        self.start, self.model = _fresh(recipe) if start is None else (start, copy(start))
         self.start.trainable = False
         # the stem is frozen, so start and student share it; each has a tail of its own
-        cut = f"block{backbone.frozen_blocks}"
+        cut = "image" if recipe.start.random else f"block{backbone.frozen_blocks}"
         self.stem = keras.Model(self.start.input, self.start.get_layer(cut).output)
         self.stem_tail = keras.Model(self.start.get_layer(cut).output, _last_pool(self.start))
         # what learns: the adapter, or the exit block's map without one, and the last map
@@ -384,16 +400,32 @@ class Trainer:
 
 def _fresh(recipe: Recipe) -> tuple[keras.Model, keras.Model]:
     """(the recipe's start, as it was trained, without an adapter; the network to train)."""
-    backbone = recipe.backbone
-    shape = {"width": backbone.width, "resolution": backbone.resolution, "exit_block": backbone.exit_block}
-    start = mobilenet_v1(**shape, adapter=0)
-    load_start(start, recipe.start.tflite)
-    shape |= {"adapter": backbone.adapter, "beside": backbone.beside, "last_stride": backbone.last_stride}
-    source = start if recipe.start.backbone is None else read_backbone(recipe.start.backbone)
-    model = mobilenet_v1(**shape, normalise=recipe.start.backbone is None)
+    backbone, begin = recipe.backbone, recipe.start
+    shape = {
+        "exit_block": backbone.exit_block,
+        "adapter": backbone.adapter,
+        "adapter_block": backbone.adapter_block,
+        "beside": backbone.beside,
+        "last_stride": backbone.last_stride,
+    }
+    model = build(
+        backbone.family, backbone.width, backbone.resolution, normalise=begin.backbone is None, **shape
+    )  # fmt: skip
+    plain = {"exit_block": backbone.exit_block, "adapter": 0}
+    start = build(backbone.family, backbone.width, backbone.resolution, **plain)
+    source = start if begin.backbone is None else read_backbone(begin.backbone)
+    if begin.tflite is not None:
+        load_start(start, begin.tflite)
+    elif begin.application:
+        load_application(start, APPLICATIONS[backbone.family], begin.application, backbone.width)
+    elif begin.random:
+        set_random(start, recipe.train.seed)
+    else:
+        start = mobilenet_v1(**(arguments_of(source) | {"resolution": backbone.resolution}))
+        start.set_weights(source.get_weights())
     for layer in source.layers:
         if layer.weights:
-            _give(model, layer, recipe.start)
+            _give(model, layer, begin)
     return start, model
 
 
@@ -406,14 +438,6 @@ def _give(model: keras.Model, layer: keras.layers.Layer, start: Start) -> None:
     if wanted != got:
         raise ValueError(f"{start.backbone}: layer {layer.name} expects a kernel of shape {wanted}, got {got}")
     found.set_weights(layer.get_weights())
-
-
-def _copy(model: keras.Model) -> keras.Model:
-    copy = mobilenet_v1(**arguments_of(model))
-    for layer in model.layers:
-        if layer.weights:
-            copy.get_layer(layer.name).set_weights(layer.get_weights())
-    return copy
 
 
 def _last_pool(model: keras.Model) -> keras.KerasTensor:

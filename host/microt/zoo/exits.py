@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: MIT
-"""The first exit, the same for every family: a pooled map, and beside it a small branch of its own."""
+"""The exits, the same for every family: pooled maps, and beside the first a small branch of its own."""
 
 from __future__ import annotations
 
+import keras
 from keras import layers
 
 
@@ -28,3 +29,14 @@ def check_exit_block(exit_block: int, blocks: int) -> None:
     """ValueError unless there is a block after exit_block."""
     if not 1 <= exit_block < blocks:
         raise ValueError(f"exit_block: expected 1..{blocks - 1}, got {exit_block}")
+
+
+def pools(model: keras.Model, exit_number: int) -> list[layers.Layer]:
+    """The pooling layers that make an exit's vector, in order, the adapter's included."""
+    last = model.get_layer(f"exit{exit_number}")
+    return [last] if isinstance(last, layers.GlobalAveragePooling2D) else inputs_of(last)
+
+
+def inputs_of(layer: layers.Layer) -> list[layers.Layer]:
+    """The layers that feed a layer, in order."""
+    return [node.operation for node in layer._inbound_nodes[0].parent_nodes]

@@ -15,6 +15,8 @@ import keras
 import numpy as np
 from keras import layers
 
+from microt.zoo.exits import inputs_of, pools
+
 BLOCKS = (  # filters at width 1, stride
     (64, 1), (128, 2), (128, 1), (256, 2), (256, 1), (512, 2), (512, 1),
     (512, 1), (512, 1), (512, 1), (512, 1), (1024, 2), (1024, 1),
@@ -28,6 +30,7 @@ def mobilenet_v1(
     *,
     exit_block: int = 6,
     adapter: int = 256,
+    adapter_block: int = 0,
     beside: tuple[Sequence[int], Sequence[int]] = ((), ()),
     last_stride: int = 2,
     normalise: bool = False,
@@ -35,7 +38,8 @@ def mobilenet_v1(
     """Input (resolution, resolution, 3) in [-1, 1]; outputs [exit 0, exit 1], pooled vectors.
 
     exit_block: number of the block (1..12) after which exit 0 is taken. adapter: filters of exit
-    0's own branch, 0 for none (exit 0 is then pooled maps alone). beside: for each exit the numbers of earlier blocks,
+    0's own branch, 0 for none (exit 0 is then pooled maps alone); adapter_block: the block it takes, 0 for the exit's
+    own, an earlier one costs less. beside: for each exit the numbers of earlier blocks,
     ascending, whose pooled maps come first in its vector. last_stride: of block 12; 1 keeps the places of the last
     two blocks as many as those before, for four times their work. normalise: batch normalisation in the
     adapter, for training; `fold` takes it out.
@@ -48,6 +52,8 @@ def mobilenet_v1(
         raise ValueError(f"resolution: expected a multiple of 16, got {resolution}")
     if last_stride not in (1, 2):
         raise ValueError(f"last_stride: expected 1 or 2, got {last_stride}")
+    if not 0 <= adapter_block <= exit_block:
+        raise ValueError(f"adapter_block: expected 0..{exit_block}, got {adapter_block}")
     for e, (found, last) in enumerate(zip(beside, (exit_block, len(BLOCKS)), strict=True)):
         if list(found) != sorted({n for n in found if 1 <= n < last}):
             raise ValueError(f"beside: expected ascending blocks 1..{last - 1} for exit {e}, got {list(found)}")
@@ -64,7 +70,7 @@ def mobilenet_v1(
         x = layers.ReLU(6.0, name=f"block{number}")(x)
         if number in (*beside[0], *beside[1], exit_block, len(BLOCKS)):
             pooled[number] = layers.GlobalAveragePooling2D(name=f"pool{number}")(x)
-        if number == exit_block:
+        if number == (adapter_block or exit_block):
             adapted = [_adapted(x, adapter, normalise)] if adapter else []
     exit0 = _vector([*(pooled[n] for n in (*beside[0], exit_block)), *adapted], "exit0")
     exit1 = _vector([pooled[n] for n in (*beside[1], len(BLOCKS))], "exit1")
@@ -75,20 +81,17 @@ def arguments_of(model: keras.Model) -> dict:
     """The arguments of `mobilenet_v1` that built a model, `normalise` left out."""
     names = {layer.name for layer in model.layers}
     blocks = [_pooled_blocks(model, e) for e in (0, 1)]
+    exit_block = blocks[0][-1]
+    taken = int(inputs_of(model.get_layer("adapter_dw"))[0].name.removeprefix("block")) if "adapter_dw" in names else 0
     return {
         "width": model.get_layer("pw13").filters / BLOCKS[-1][0],
         "resolution": model.input_shape[1],
-        "exit_block": blocks[0][-1],
+        "exit_block": exit_block,
         "adapter": model.get_layer("adapter_pw").filters if "adapter_pw" in names else 0,
+        "adapter_block": 0 if taken == exit_block else taken,
         "beside": (tuple(blocks[0][:-1]), tuple(blocks[1][:-1])),
         "last_stride": model.get_layer(f"dw{LAST_STRIDED}").strides[0],
     }
-
-
-def pools(model: keras.Model, exit_number: int) -> list[layers.Layer]:
-    """The pooling layers that make an exit's vector, in order, the adapter's included."""
-    last = model.get_layer(f"exit{exit_number}")
-    return [last] if isinstance(last, layers.GlobalAveragePooling2D) else _inputs(last)
 
 
 def fold(model: keras.Model) -> keras.Model:
@@ -101,7 +104,7 @@ def fold(model: keras.Model) -> keras.Model:
         weights = model.get_layer(layer.name).get_weights()
         norm = f"{layer.name}_norm"
         if norm in names:
-            weights = _folded(weights, model.get_layer(norm), isinstance(
+            weights = folded(weights[0], model.get_layer(norm), isinstance(
                 layer, layers.DepthwiseConv2D))  # fmt: skip
         layer.set_weights(weights)
     return plain
@@ -129,19 +132,15 @@ def _vector(pooled: list, name: str):
     return layers.Concatenate(name=name)(pooled)
 
 
-def _folded(weights, norm: layers.BatchNormalization, depthwise: bool) -> list[np.ndarray]:
+def folded(kernel: np.ndarray, norm: layers.BatchNormalization, depthwise: bool) -> list[np.ndarray]:
+    """[kernel, bias] of a convolution without bias and the normalisation behind it."""
     gamma, beta, mean, variance = norm.get_weights()
     factor = gamma / np.sqrt(variance + norm.epsilon)
     bias = beta - mean * factor
-    kernel = weights[0] * (factor[:, None] if depthwise else factor)
-    return [kernel, bias]
+    return [kernel * (factor[:, None] if depthwise else factor), bias]
 
 
 def _pooled_blocks(model: keras.Model, exit_number: int) -> list[int]:
     """Numbers of the blocks whose pooled maps are in an exit's vector, in order."""
-    maps = [_inputs(pool)[0].name for pool in pools(model, exit_number)]
+    maps = [inputs_of(pool)[0].name for pool in pools(model, exit_number)]
     return [int(name.removeprefix("block")) for name in maps if name.startswith("block")]
-
-
-def _inputs(layer: layers.Layer) -> list[layers.Layer]:
-    return [node.operation for node in layer._inbound_nodes[0].parent_nodes]
