@@ -79,7 +79,14 @@ part = arm_part()
 counts = has_cycle_counter(part)
 net = microt.Backbone("/rom/backbone.mtb")
 h, w, c = net.input_shape
-x = array("b", bytes(h * w * c))
+kind, size = ("h", net.samples) if net.samples else ("b", h * w * c)
+# grown in place: there may be no room for it twice
+width = 2 if kind == "h" else 1
+piece, rest = array(kind, bytes(256 * width)), array(kind, bytes(size % 256 * width))
+x = array(kind)
+for _ in range(size // 256):
+    x.extend(piece)
+x.extend(rest)
 state = 1
 for i in range(len(x)):
     state = (state * 25173 + 13849) & 0xFFFF

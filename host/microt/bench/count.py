@@ -49,7 +49,14 @@ def load(path):
     gc.collect()
     net = _microt.Backbone(memoryview(open(path, "rb")))
     h, w, c = net.input_shape
-    x = array("h", bytes(2 * net.samples)) if net.samples else array("b", bytes(h * w * c))
+    kind, size = ("h", net.samples) if net.samples else ("b", h * w * c)
+    # grown in place: there may be no room for it twice
+    width = 2 if kind == "h" else 1
+    piece, rest = array(kind, bytes(256 * width)), array(kind, bytes(size % 256 * width))
+    x = array(kind)
+    for _ in range(size // 256):
+        x.extend(piece)
+    x.extend(rest)
     state = 1
     for i in range(len(x)):
         state = (state * 25173 + 13849) & 0xFFFF
@@ -208,11 +215,10 @@ def _measure(board, image, elf, program, files, infos, library, notes):
             plugin=argument,
         )
         with emulator, link.Link(emulator.port) as connection:
-            connection.run(BOARD_SCRIPT, timeout=BOARD_SECONDS)
-            said = [
-                json.loads(connection.exec(f"measure('/rom/{name}')", timeout=BOARD_SECONDS).strip().splitlines()[-1])
-                for name in names
-            ]
+            said = []
+            for name in names:  # each in a fresh interpreter: the heap is as if it were the only one
+                printed = connection.run(f"{BOARD_SCRIPT}measure('/rom/{name}')\n", timeout=BOARD_SECONDS)
+                said.append(json.loads(printed.strip().splitlines()[-1]))
         segments = None if library is None else plugin.parse(out.read_text())
     measured = []
     first = 1  # number of the next region
