@@ -75,3 +75,11 @@ def test_what_explains_a_board():
     assert not state.explains({**found, "notes": ["damaged"]})
     again = state.after(6, ("undo", "", 0), crcs).after(7, ("learn", "b", 1), crcs)
     assert not again.fitted, "taught anew after it was gone: the saved heads do not know it"
+
+
+@pytest.mark.slow
+def test_a_board_that_acknowledges_too_early_is_seen(monkeypatch):
+    late, early = "    done[i] = 1\n", "in enumerate(steps):\n"
+    assert late in power.LIVE and early in power.LIVE
+    monkeypatch.setattr(power, "LIVE", power.LIVE.replace(late, "").replace(early, early + late))
+    assert power.kills(20, seed=2, log=quiet)[1] > 0
