@@ -109,6 +109,13 @@ for start in range(17):
     assert list(theirs.run(x)) == sample["exit0"] and list(theirs.resume()) == sample["exit1"]
     assert theirs.ram < net.ram
 
+# an input that lies in the arena itself, over its own place or beside it, at any address
+memory = array("b", bytes(700))
+theirs = _microt.Backbone(file, arena=memory)
+for start in (0, 1, 3, 4, 16, 33, 64, 143, 144, 300):
+    memory[start : start + len(x)] = x
+    assert list(theirs.run(memoryview(memory)[start : start + len(x)])) == sample["exit0"], start
+
 # an embedding stays whole when all else is forgotten, and so does a file that only the net knows
 net = _microt.Backbone(bytearray(file))
 view = net.run(x, 1)
