@@ -85,10 +85,11 @@ def main():
 @click.option("--features", type=EXISTING_FILE, help=".npz: what happens to an embedding before a head")
 @click.option("--pixels", is_flag=True, default=None, help="the input is a picture: take uint8 pixels too")
 @click.option("--front-end", help="samples to input: a recipe (.toml), or such as mel:rate=8000,coefficients=10")
+@click.option("--patches", type=int, default=0, metavar="N", help="first layers in N strips of rows: less memory")
 @click.option("--plot", type=NEW, help="a picture of the arena over time (.png)")
 @json_option
 @one_line_errors
-def compile(source, output, exits, target, features, pixels, front_end, plot, as_json):
+def compile(source, output, exits, target, features, pixels, front_end, patches, plot, as_json):
     """Turn an int8 .tflite file into an .mtb file for the board.
 
     \b
@@ -103,6 +104,7 @@ def compile(source, output, exits, target, features, pixels, front_end, plot, as
         features=features,
         pixels=pixels,
         front_end=compiler.read_front_end(front_end) if front_end else None,
+        strips=patches,
     )
     compiled.write(output)
     if plot:

@@ -9,6 +9,7 @@ import layouts_file
 import numpy as np
 import pytest
 import random_layers
+import test_strips
 import tflite_file
 
 from microt.boards import Link, firmware, romfs_image, unixport
@@ -82,9 +83,11 @@ def compiled():
     """{name: ({target: file}, input)} of the networks that are here."""
     paths = [ROOT.parent / "shared" / "models" / f"{name}.tflite" for name in PUBLIC] + [SHIPPED]
     sources = {path.stem: path for path in filter(Path.is_file, paths)} | {"wide": wide_depthwise()}
+    sources["strips"] = test_strips.network(1)
     found = {}
     for name, source in sources.items():
-        files = {target: compile_tflite(source, target=target).data for target in ("generic", *TARGETS)}
+        strips = 3 if name == "strips" else 0
+        files = {t: compile_tflite(source, target=t, strips=strips).data for t in ("generic", *TARGETS)}
         shape = Backbone(files["generic"]).input_shape
         found[name] = (files, np.random.default_rng(len(found)).integers(-128, 128, shape).astype(np.int8))
     return found

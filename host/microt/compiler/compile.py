@@ -9,7 +9,7 @@ import numpy as np
 
 from . import exits as exits_
 from . import features as features_
-from . import layout, memory, mtb, order, params, passes, tflite, timeline
+from . import layout, memory, mtb, order, params, passes, patches, tflite, timeline
 from .graph import remove_dead
 
 
@@ -248,7 +248,25 @@ def _program(graph, schedule, lowered, target, features, pixels, front_end, in_p
     return program, {step: constants.why for step, constants in enumerate(laid) if constants.why}
 
 
-def compile_tflite(source, *, exits=None, target="generic", features=None, pixels=None, front_end=None, in_place=True):
+def _in_strips(graph, schedule, lowered, extras, strips):
+    """(schedule, operators, how many of the first layers were split) with the first layers in strips of rows, as many
+    of them as make the arena of the generic target smallest: all targets' files are the same backbone."""
+    best = schedule, lowered, 0
+    least = _program(graph, schedule, lowered, "generic", *extras)[0].arena
+    for length in range(2, patches.chain(lowered, schedule) + 1):
+        if graph.tensors[lowered[length - 1].output].hwc[0] < strips:
+            break
+        made = patches.split(graph, schedule, lowered, length, strips)
+        arena = _program(graph, *made, "generic", *extras)[0].arena
+        if arena < least:
+            least = arena
+            best = *made, length
+    return best
+
+
+def compile_tflite(
+    source, *, exits=None, target="generic", features=None, pixels=None, front_end=None, in_place=True, strips=0
+):
     """Compile an int8 .tflite file (path or bytes) to a Compiled .mtb.
 
     exits     names or indices of tensors; None: the file's outputs. They are numbered by their
@@ -263,11 +281,15 @@ def compile_tflite(source, *, exits=None, target="generic", features=None, pixel
     front_end a `front_end.Mel` or `Axes`: the backbone also takes windows of int16 samples
     in_place  False: no depthwise convolution runs in the place of its input, though that would
               make the arena smaller
+    strips    2 to 64: the first layers run in so many strips of rows, if that makes the arena smaller (see
+              `patches`); the embeddings are the same bits, the MACs more, and the SHA-256 is another
 
     Raises ValueError, naming the file, for whatever cannot be compiled: one error lists all
     operators that the engine does not run.
     """
     layout.target_code(target)
+    if strips not in (0, *range(2, 65)):
+        raise ValueError(f"strips: expected 0 (none) or 2 to 64, got {strips}")
     if front_end is not None and pixels is not None and pixels is not False:
         raise ValueError("pixels, front_end: expected one of them, got both")
     if isinstance(source, (str, Path)):
@@ -295,12 +317,24 @@ def compile_tflite(source, *, exits=None, target="generic", features=None, pixel
         front_end,
         in_place,
     )
+    split = None
+    if strips:
+        whole = schedule, lowered
+        schedule, lowered, length = _in_strips(graph, *whole, extras, strips)
+        if length:
+            split = {
+                "strips": strips,
+                "layers": length,
+                "macs_without": whole[0].macs[-1],
+                "arena_bytes_without": _program(graph, *whole, target, *extras)[0].arena,
+            }
     program, reasons = _program(graph, schedule, lowered, target, *extras)
     identity = None
     if target != "generic":
         identity = mtb.identity_of(mtb.write(_program(graph, schedule, lowered, "generic", *extras)[0]))
     data = mtb.write(program, identity)
     report = mtb.read_info(data, graph.source)
+    report["strips"] = split
     report["unmatched_sums"] = sum(low.unmatched for low in lowered)
     for step, reason in reasons.items():
         report["layers"][step]["why"] = reason
@@ -367,6 +401,13 @@ def describe(report):
     console.print(table)
     total = report["macs"] or 1
     console.print()
+    if report.get("strips"):
+        split = report["strips"]
+        console.print(
+            f"the first {split['layers']} layers run in {split['strips']} strips of rows: "
+            f"{report['arena_bytes']:,} bytes of arena instead of {split['arena_bytes_without']:,}, "
+            f"x {report['macs'] / split['macs_without']:.3f} MACs"
+        )
     for number, exit_ in enumerate(report["exits"]):
         console.print(
             f"exit {number}: {exit_['dim']} values, {exit_['macs']:,} MACs "
