@@ -5,7 +5,7 @@
 #   make test-slow          the slow ones: minutes each
 #   make setup              only the set-up: Debian packages, .venv, MicroPython's source
 #   make lint / format      check / apply ruff and MicroPython's C style
-#   make build [BOARD=...]  firmware of one board (default MPS2_AN386)
+#   make build [BOARD=...]  firmware of one board (default MPS2_AN386), and what that needs on a fresh machine
 #   make test-micropython   MicroPython's own test suite on the emulated Cortex-M4F
 #   make fuzz [FUZZ_SECONDS=1800] loader and kernels under sanitizers, led by libFuzzer (installs clang)
 #   make backbone           train the shipped backbone again (needs ../shared; about ten minutes)
@@ -29,9 +29,11 @@ demo: setup
 	.venv/bin/microt demo $(if $(DATA),--data "$(DATA)")
 
 test: setup lint
+	-@tools/setup.sh RPI_PICO2
 	$(PYTEST) -m "not slow" tests
 
 test-slow: setup
+	-@tools/setup.sh RPI_PICO2
 	$(PYTEST) -m slow tests
 
 setup:
@@ -47,7 +49,8 @@ format: setup
 	.venv/bin/ruff format .
 	tools/c_style.sh
 
-build: setup
+build:
+	@tools/setup.sh $(BOARD)
 	.venv/bin/microt build $(BOARD)
 
 test-micropython: setup

@@ -5,8 +5,7 @@
 #
 #   MICROPYTHON_DIR=PATH   use this checkout (tag v1.25.0 is what microt is tested with)
 #   MICROT_CACHE=PATH      where the fetched tree is kept; default $XDG_CACHE_HOME/microt or ~/.cache/microt
-#   DEB_MIRROR=URL         a Debian archive, when apt's own configuration names none (Ubuntu)
-#   DEB_KEYRING=PATH       the archive's keyring
+#   DEB_MIRROR, DEB_KEYRING   see tools/debian_archive.sh
 #   MICROPYTHON_GIT=URL    the repository to clone where there is no Debian archive
 #
 # The source is Debian stable's orig tarball of the pinned version: apt's configuration of this machine says where the
@@ -15,6 +14,8 @@
 # are held against the same tarball's. Nothing outside the cache is written, and the machine's own apt state stays as it
 # is. Only the directory goes to standard output.
 set -eu
+# shellcheck source=tools/debian_archive.sh
+. "$(dirname "$0")/debian_archive.sh"
 
 version=1.25.0
 upstream=$version+ds
@@ -50,17 +51,7 @@ if [ "$(cat "$tree/.microt-sha256" 2>/dev/null)" = $sha256 ]; then
     exit 0
 fi
 
-# The Debian archive: among the index targets that apt knows, else (deleted lists, slim containers) from what an update
-# would fetch. Empty where there is none.
-archive=${DEB_MIRROR:-}
-[ -n "$archive" ] || archive=$(
-    apt-get indextargets --format '$(ORIGIN)|$(LABEL)|$(REPO_URI)' 'Created-By: Packages' 2>/dev/null |
-        awk -F'|' '$1 == "Debian" && $2 == "Debian" { print $3; exit }'
-)
-[ -n "$archive" ] || archive=$(
-    apt-get --print-uris update 2>/dev/null | sed -n "s,^'\(.*/debian/\)dists/.*,\1,p" | head -n 1
-)
-
+archive=$(find_archive)
 mkdir -p "$cache" || fail "cannot write to $cache (set MICROT_CACHE to a folder of yours)"
 work=$(mktemp -d "$cache/fetch.XXXXXX")
 trap 'rm -rf "$work"' EXIT
@@ -68,38 +59,15 @@ trap 'exit 130' INT TERM
 
 # From the Debian archive: leaves the source in $work/tree.
 fetch_from_archive() {
-    command -v dpkg-source >/dev/null || fail "dpkg-source is missing (install dpkg-dev)"
-    command -v xz >/dev/null || fail "xz is missing (install xz-utils)"
-    keyring=${DEB_KEYRING:-/usr/share/keyrings/debian-archive-keyring.gpg}
-    [ -r "$keyring" ] || fail "$keyring is missing (install debian-archive-keyring)"
     say "fetching MicroPython $version (6 MB) from the Debian archive ($suite) into $tree"
-    apt=$work/apt
-    mkdir -p "$apt/none" "$apt/lists/partial" "$apt/cache/archives/partial" "$apt/log"
-    : > "$apt/status"
-    printf 'deb-src [signed-by=%s] %s %s main\n' "$keyring" "$archive" $suite > "$apt/sources.list"
-    apt_get() {
-        apt-get -q -o Dir::Etc::sourcelist="$apt/sources.list" -o Dir::Etc::sourceparts="$apt/none" \
-            -o Dir::Etc::preferences="$apt/none/x" -o Dir::Etc::preferencesparts="$apt/none" \
-            -o Dir::State="$apt" -o Dir::State::lists="$apt/lists" -o Dir::State::status="$apt/status" \
-            -o Dir::Cache="$apt/cache" -o Dir::Log="$apt/log" -o Acquire::Languages=none \
-            -o Acquire::AllowInsecureRepositories=false -o APT::Get::AllowUnauthenticated=false \
-            -o APT::Sandbox::User="$(id -un)" "$@" >> "$work/log" 2>&1
-    }
-
-    apt_get -o APT::Update::Error-Mode=any update || {
-        sed 's/^/    /' "$work/log" >&2
-        fail "apt-get update failed: offline, or the archive has no suite $suite"
-    }
+    open_archive "$archive" $suite deb-src
     # Debian's own revision of a stable release may move; the upstream tarball, which is what is used, may not.
-    apt_get source --download-only --only-source "micropython=$upstream-1" ||
-        apt_get source --download-only --only-source micropython || {
-        sed 's/^/    /' "$work/log" >&2
-        fail "apt-get source micropython failed"
-    }
+    in_archive apt-get source --download-only --only-source "micropython=$upstream-1" ||
+        in_archive apt-get source --download-only --only-source micropython ||
+        archive_failed "apt-get source micropython failed"
     tarball=micropython_$upstream.orig.tar.xz
     [ -r "$tarball" ] || fail "expected $tarball, got $(echo micropython_*)"
-    got=$(sha256sum "$tarball" | cut -d' ' -f1)
-    [ "$got" = $sha256 ] || fail "$tarball: expected SHA-256 $sha256, got $got"
+    check_sha256 "$tarball" $sha256
 
     # With tar: dpkg-source would apply Debian's patches.
     mkdir tree

@@ -2,6 +2,9 @@
 # SPDX-License-Identifier: MIT
 #
 # Make this checkout ready to use: system packages, the Python environment .venv, MicroPython's source.
+#
+#   tools/setup.sh [BOARD]   with what the firmware of BOARD needs besides
+#
 # Quick when there is nothing to do. Installs packages only as root or with a sudo that asks for no password, else
 # says what to install.
 #
@@ -11,6 +14,11 @@
 #   MICROPYTHON_DIR, MICROT_CACHE, ...   see tools/get_micropython.sh
 set -eu
 cd "$(dirname "$0")/.."
+board=${1:-}
+[ -z "$board" ] || [ -r "boards/$board/board.toml" ] || {
+    echo "setup: expected a folder of boards/, got $board" >&2
+    exit 2
+}
 
 say() { echo "setup: $*" >&2; }
 fail() {
@@ -46,6 +54,16 @@ missing_packages() {
         [ -n "${MICROPYTHON_DIR:-}" ] || echo debian-archive-keyring
     [ -e /etc/ssl/certs/ca-certificates.crt ] || echo ca-certificates
     [ -x .venv/bin/python ] || can_make_venv || echo python3-venv
+    case $board in
+        RPI_PICO*)
+            command -v cmake >/dev/null || echo cmake
+            command -v g++ >/dev/null || echo g++
+            case $(arm-none-eabi-gcc -print-file-name=libstdc++.a 2>/dev/null) in
+                /*) ;;
+                *) echo libstdc++-arm-none-eabi-newlib ;;
+            esac
+            ;;
+    esac
 }
 
 # With ensurepip, or with a pip that can install into another environment.
@@ -111,4 +129,7 @@ fi
 # --- MicroPython ----------------------------------------------------------------------------------------------------
 
 sh tools/get_micropython.sh >/dev/null
+case $board in
+    RPI_PICO*) sh tools/get_pico_sdk.sh >/dev/null ;;
+esac
 say "ready"
