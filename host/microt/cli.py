@@ -212,13 +212,14 @@ def build(board, as_json):
     from microt.boards import Board, firmware
 
     board = Board.load(board)
-    image = firmware.build(board, log=note)
-    size = firmware.size(image)
+    elf = firmware.build(board, log=note)
+    image = firmware.flashable(board, elf) or elf
+    memory = firmware.memory(board, elf)
     if as_json:
-        click.echo(json.dumps({"board": board.name, "image": str(image), **size}))
+        click.echo(json.dumps({"board": board.name, "image": str(image), **memory}))
         return
     click.echo(f"{image}")
-    for name, value in size.items():
+    for name, value in memory.items():
         click.echo(f"  {name.replace('_', ' ')}: {value:,}")
 
 

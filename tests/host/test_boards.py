@@ -11,7 +11,15 @@ from microt.boards import board as board_module
 
 
 def test_names():
-    assert Board.names() == ["MPS2_AN386", "MPS2_AN500", "MPS2_M0PLUS", "MPS3_AN547", "UNIX"]
+    assert set(Board.names()) >= {
+        "MPS2_AN386",
+        "MPS2_AN500",
+        "MPS2_M0PLUS",
+        "MPS3_AN547",
+        "RPI_PICO",
+        "RPI_PICO2",
+        "UNIX",
+    }
 
 
 @pytest.mark.parametrize("name", Board.names())
@@ -24,6 +32,9 @@ def test_description_is_consistent(name):
         # What MicroPython gets fits the microcontroller that is modelled.
         assert board.heap_bytes + board.stack_bytes < board.ram_bytes
         assert f"CPU_HZ ({board.qemu.clock_hz})" in (board.path / "mpconfigboard.h").read_text()
+    if board.flash:
+        assert board.qemu is None and board.flash.method in ("uf2", "esptool", "stlink")
+        assert board.heap_bytes < board.ram_bytes and board.romfs_bytes < board.flash_bytes
 
 
 def test_default_board():

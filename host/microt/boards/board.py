@@ -38,14 +38,32 @@ class Qemu:
 
 
 @dataclass(frozen=True)
+class Flash:
+    """How a real board gets its firmware.
+
+    method: "uf2" (a drive that appears), "esptool" (serial port) or "stlink" (the debugger on the board); file: what
+    is written, beside firmware.elf; bootloader, running: USB "vid:pid" in hexadecimal while it waits for firmware and
+    while it runs MicroPython, more than one where it may have several; chip: as esptool or the drive names it.
+    """
+
+    method: str
+    file: str
+    running: tuple[str, ...]
+    bootloader: tuple[str, ...] = ()
+    chip: str | None = None
+
+
+@dataclass(frozen=True)
 class Board:
     """A board. Sizes in bytes; figures that stand for no microcontroller (the unix build) are None.
 
-    port: "mps" (emulated) or "unix"; core: the CPU's name; target: what to compile backbones for, which says the
-    engine's kernels that run them ("generic" where MICROT_REFERENCE=1 has the reference kernels run everything);
-    mcu, clock_hz, ram_bytes, flash_bytes: the microcontroller that is modelled; power_mw: what that one takes
-    while computing at clock_hz, None if no source gives a figure; power_source: where the figure comes from;
-    heap_bytes, stack_bytes: what MicroPython gets; qemu: how it is emulated, None for the unix build.
+    port: MicroPython's ("rp2", "stm32", "esp32", "unix") or "mps", ours for emulated boards; core: the CPU's name;
+    target: what to compile backbones for, which says the engine's kernels that run them ("generic" where
+    MICROT_REFERENCE=1 has the reference kernels run everything); mcu, clock_hz, ram_bytes, flash_bytes: the
+    microcontroller that is there or, emulated, modelled; power_mw: what that one takes while computing at clock_hz,
+    None if no source gives a figure; power_source: where the figure comes from; heap_bytes, stack_bytes: what
+    MicroPython gets, of a real board at least; romfs_bytes: for backbones; qemu: how it is emulated, None for others;
+    flash: how a real board gets its firmware, None for others.
     """
 
     name: str
@@ -61,7 +79,9 @@ class Board:
     flash_bytes: int | None = None
     power_mw: float | None = None
     power_source: str | None = None
+    romfs_bytes: int | None = None
     qemu: Qemu | None = None
+    flash: Flash | None = None
 
     def check_target(self, target: str) -> None:
         """ValueError when a backbone that was compiled for another target cannot run here."""
@@ -91,7 +111,12 @@ class Board:
         if reference_only():
             table["target"] = "generic"
         try:
-            modelled, build, qemu = table.pop("modelled", {}), table.pop("build"), table.pop("qemu", None)
-            return cls(path=path, qemu=Qemu(**qemu) if qemu else None, **table, **modelled, **build)
+            build, qemu, flash = table.pop("build"), table.pop("qemu", None), table.pop("flash", None)
+            microcontroller = table.pop("modelled" if qemu else "hardware", {})
+            if flash:
+                flash = Flash(
+                    **{key: tuple(value) if isinstance(value, list) else value for key, value in flash.items()}
+                )
+            return cls(path=path, qemu=Qemu(**qemu) if qemu else None, flash=flash, **table, **microcontroller, **build)
         except (KeyError, TypeError) as error:
             raise ValueError(f"{path / 'board.toml'}: {error}") from error
