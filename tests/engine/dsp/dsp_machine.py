@@ -30,20 +30,23 @@ CONV_2D, DEPTHWISE, FULLY_CONNECTED, ADD, AVERAGE_POOL, MEAN = 1, 2, 3, 4, 6, 7
 
 @dataclass(frozen=True)
 class Core:
-    """flags: the compiler's; machine: QEMU's; cases: the address where the list of layers lies; folder: of the target's
-    tests, with runner_target.h and runner.ld, named as the kernels' folder."""
+    """flags: the compiler's; machine: QEMU's; cases: the address where the list of layers lies; folder: with the core's
+    runner_target.h and runner.ld; kernels: the kernels' folder, if it is not named as that one."""
 
     flags: str
     machine: str
     cases: int
     folder: Path
+    kernels: str | None = None
 
 
-# Kernels for the M33 run on an M7: the instructions are the same. Other targets' machines add theirs.
+# As the Pico SDK compiles for RP2350.
+M33 = "-mcpu=cortex-m33 -march=armv8-m.main+fp+dsp -mfloat-abi=softfp -mcmse"
+# Other targets' machines add theirs.
 CORES = {
     "m4": Core("-mcpu=cortex-m4 -mfpu=fpv4-sp-d16 -mfloat-abi=hard -Os", "mps2-an386", 0x21000000, HERE),
     "m7": Core("-mcpu=cortex-m7 -mfpu=fpv5-sp-d16 -mfloat-abi=hard -Os", "mps2-an500", 0x60000000, HERE),
-    "m33": Core("-mcpu=cortex-m33 -mfpu=fpv5-sp-d16 -mfloat-abi=hard -Os", "mps2-an500", 0x60000000, HERE),
+    "m33": Core(f"{M33} -Os", "mps2-an505", 0x80000000, HERE.parent / "m33", "dsp"),
 }
 FLAGS = "-mthumb -std=c99 -ffp-contract=off -fno-tree-loop-distribute-patterns"
 WARNINGS = "-Wall -Wextra -Werror"
@@ -53,12 +56,15 @@ def available() -> bool:
     return all(map(shutil.which, ("arm-none-eabi-gcc", "qemu-system-arm")))
 
 
-def build(core: str = "m4") -> Path:
-    """The runner's ELF, rebuilt when a source changes."""
+def build(core: str = "m4", objects: list[Path] | None = None) -> Path:
+    """The runner's ELF, rebuilt when a source changes.
+
+    objects: the kernels as a board's firmware has them, instead of compiling them here.
+    """
     chosen = CORES[core]
-    kernels, link = ENGINE / "kernels" / chosen.folder.name, chosen.folder / "runner.ld"
-    sources = [HERE.parent / "runner.c", *sorted(kernels.glob("*.[cS]"))]
-    sources += sorted((ENGINE / "kernels" / "ref").glob("*.c"))
+    kernels, link = ENGINE / "kernels" / (chosen.kernels or chosen.folder.name), chosen.folder / "runner.ld"
+    sources = [HERE.parent / "runner.c"]
+    sources += objects or [*sorted(kernels.glob("*.[cS]")), *sorted((ENGINE / "kernels" / "ref").glob("*.c"))]
     headers = [*ENGINE.rglob("*.h"), chosen.folder / "runner_target.h", link]
     flags = [*chosen.flags.split(), *FLAGS.split(), *WARNINGS.split(), f"-I{kernels}", f"-I{chosen.folder}"]
     flags.append(f"-DCASES={chosen.cases:#x}u")
@@ -194,9 +200,11 @@ def command(core: str, elf: Path, blob: Path) -> list[str]:
     ]  # fmt: skip
 
 
-def run(cases: list[Case], tmp: Path, core: str = "m4", timeout: float = 600) -> list[str]:
-    """Runs the cases; returns one line for each that is not bit for bit as expected."""
-    elf = build(core)
+def run(
+    cases: list[Case], tmp: Path, core: str = "m4", timeout: float = 600, objects: list[Path] | None = None
+) -> list[str]:
+    """Runs the cases; returns one line for each that is not bit for bit as expected. objects: as for build()."""
+    elf = build(core, objects)
     wrong = []
     for first in range(0, len(cases), 100):  # the list must fit the PSRAM
         part = cases[first : first + 100]
