@@ -10,17 +10,17 @@ import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
-from microt.boards import image, make, rp2
+from microt.boards import esp32, image, make, rp2, stm32
 from microt.boards.board import ROOT, Board, reference_only
 from microt.boards.image import size, symbol
 
-__all__ = ["build", "flashable", "memory", "micropython", "size", "symbol"]
+__all__ = ["build", "flashable", "folder", "memory", "micropython", "size", "symbol"]
 
 BUILD = ROOT / "build"
 MODULES = ROOT / "device" / "cmodules"
 
 # Ports of MicroPython that have a module here; each has check(), build(), romfs(), memory() and PREFIX.
-_PORTS = {"rp2": rp2}
+_PORTS = {"rp2": rp2, "stm32": stm32, "esp32": esp32}
 
 
 def build(board: Board, *, log: Callable[[str], object] = print) -> Path:
@@ -35,16 +35,16 @@ def build(board: Board, *, log: Callable[[str], object] = print) -> Path:
     else:
         make.require(board.name, _TOOLS[board.port])
     source = micropython(log=log)
-    folder = BUILD / (f"{board.name}-reference" if reference_only() else board.name)
+    here = folder(board)
     cross = BUILD / "mpy-cross" / "mpy-cross"
     with make.lock(BUILD / "mpy-cross"):
         make.make(source / "mpy-cross", {"BUILD": BUILD / "mpy-cross"}, "mpy-cross", log)
-    with make.lock(folder):
+    with make.lock(here):
         if port:
-            program = port.build(board, source=source, folder=folder, cross=cross, modules=MODULES, log=log)
+            program = port.build(board, source=source, folder=here, cross=cross, modules=MODULES, log=log)
             image.check(board, program, port)
             return program
-        return _build_here(board, source, folder, cross, log)
+        return _build_here(board, source, here, cross, log)
 
 
 _TOOLS = {
@@ -79,6 +79,11 @@ def _build_here(board: Board, source: Path, folder: Path, cross: Path, log: Call
     if not program.is_file():
         raise RuntimeError(f"{board.name}: make succeeded but left no {program}")
     return program
+
+
+def folder(board: Board) -> Path:
+    """Where a board's firmware is built."""
+    return BUILD / (f"{board.name}-reference" if reference_only() else board.name)
 
 
 def flashable(board: Board, elf: Path) -> Path | None:

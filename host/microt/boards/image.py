@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import re
+import struct
 import subprocess
 from pathlib import Path
 from types import ModuleType
@@ -12,6 +13,8 @@ from microt.boards.board import Board
 
 ARM = "arm-none-eabi-"
 _ELF_ARM = 40  # e_machine
+_PT_LOAD = 1
+_NEAR = 1024
 _PACKAGE = b"microt/__init__.py\0"  # the name of the frozen package's first file
 
 
@@ -49,11 +52,20 @@ def read(elf: Path, prefix: str, address: int, count: int) -> bytes:
     return bytes.fromhex("".join(rows).replace(" ", ""))[:count]
 
 
-def to_binary(elf: Path, prefix: str) -> Path:
-    """Writes the bytes that go into flash, from the lowest address on, beside the ELF file; returns that .bin."""
-    binary = elf.with_suffix(".bin")
-    subprocess.run([f"{prefix}objcopy", "-O", "binary", elf, binary], check=True)
-    return binary
+def segments(elf: Path) -> list[tuple[int, bytes]]:
+    """(address, bytes) of what goes into flash, in order; pieces less than a kilobyte apart are one, zeros between."""
+    data = elf.read_bytes()
+    start, size, count = (struct.unpack_from(form, data, at)[0] for form, at in (("<I", 28), ("<H", 42), ("<H", 44)))
+    headers = (struct.unpack_from("<8I", data, start + size * index) for index in range(count))
+    found: list[tuple[int, bytes]] = []
+    for address, offset, length in sorted((h[3], h[1], h[4]) for h in headers if h[0] == _PT_LOAD and h[4]):
+        piece = data[offset : offset + length]
+        if found and 0 <= address - (found[-1][0] + len(found[-1][1])) < _NEAR:
+            first, before = found.pop()
+            found.append((first, before + bytes(address - first - len(before)) + piece))
+        else:
+            found.append((address, piece))
+    return found
 
 
 def check(board: Board, elf: Path, port: ModuleType) -> None:
