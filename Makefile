@@ -6,6 +6,7 @@
 #   make setup              only the set-up: Debian packages, .venv, MicroPython's source
 #   make lint / format      check / apply ruff and MicroPython's C style
 #   make build [BOARD=...]  firmware of one board (default MPS2_AN386), and what that needs on a fresh machine
+#   make test-hw PORT=... BOARD=...  the board's tests on a real one; report in build/hw/ [ARGS="--flash --write-rom"]
 #   make test-micropython   MicroPython's own test suite on the emulated Cortex-M4F
 #   make fuzz [FUZZ_SECONDS=1800] loader and kernels under sanitizers, led by libFuzzer (installs clang)
 #   make backbone           train the shipped backbone again (needs ../shared; about ten minutes)
@@ -23,7 +24,7 @@ PYTEST := .venv/bin/pytest -q
 export TF_CPP_MIN_LOG_LEVEL ?= 3
 export CUDA_VISIBLE_DEVICES ?=
 
-.PHONY: demo test test-slow setup lint format build test-micropython fuzz backbone bench bench-learning docs clean
+.PHONY: demo test test-slow test-hw setup lint format build test-micropython fuzz backbone bench bench-learning docs clean
 
 demo: setup
 	.venv/bin/microt demo $(if $(DATA),--data "$(DATA)")
@@ -35,6 +36,10 @@ test: setup lint
 test-slow: setup
 	-@tools/setup.sh RPI_PICO2
 	$(PYTEST) -m slow tests
+
+test-hw: setup
+	$(if $(PORT),,$(error PORT: name the board's serial port, as in make test-hw PORT=/dev/ttyACM0 BOARD=RPI_PICO2))
+	$(PYTEST) tests/hw --port=$(PORT) $(if $(filter command%,$(origin BOARD)),--board=$(BOARD)) $(ARGS)
 
 setup:
 	@tools/setup.sh

@@ -81,7 +81,8 @@ def main():
 @click.argument("source", type=EXISTING_FILE)
 @click.option("-o", "--output", type=NEW, required=True, help="the .mtb file to write")
 @click.option("--exit", "exits", multiple=True, help="a tensor's name or index; again for each exit")
-@click.option("--target", default="generic", show_default=True, help="generic: all; m0: M0+; dsp: M4F/M7/M33; mve: M55")
+@click.option("--target", help="generic: all; m0: M0+; dsp: M4F/M7/M33; mve: M55  [default: generic]")
+@click.option("--board", help="for this board: its target, refused if its flash or RAM is too small")
 @click.option("--features", type=EXISTING_FILE, help=".npz: what happens to an embedding before a head")
 @click.option("--pixels", is_flag=True, default=None, help="the input is a picture: take uint8 pixels too")
 @click.option("--front-end", help="samples to input: a recipe (.toml), or such as mel:rate=8000,coefficients=10")
@@ -89,23 +90,29 @@ def main():
 @click.option("--plot", type=NEW, help="a picture of the arena over time (.png)")
 @json_option
 @one_line_errors
-def compile(source, output, exits, target, features, pixels, front_end, patches, plot, as_json):
+def compile(source, output, exits, target, board, features, pixels, front_end, patches, plot, as_json):
     """Turn an int8 .tflite file into an .mtb file for the board.
 
     \b
     microt compile models/objects.tflite -o objects.mtb --pixels
     """
-    from microt import compiler
+    from microt import compiler, fit
+    from microt.boards import Board
 
+    if target and board:
+        raise ValueError("compile: expected --target or --board, got both")
+    board = Board.load(board) if board else None
     compiled = compiler.compile_tflite(
         source,
         exits=list(exits) or None,
-        target=target,
+        target=board.target if board else target or "generic",
         features=features,
         pixels=pixels,
         front_end=compiler.read_front_end(front_end) if front_end else None,
         strips=patches,
     )
+    if board:
+        fit.check(board, compiled.report, source.name)
     compiled.write(output)
     if plot:
         compiler.plot(compiled.report, plot)
@@ -221,6 +228,68 @@ def build(board, as_json):
     click.echo(f"{image}")
     for name, value in memory.items():
         click.echo(f"  {name.replace('_', ' ')}: {value:,}")
+
+
+@main.command()
+@json_option
+@one_line_errors
+def boards(as_json):
+    """The boards, their kernels, and what they have room for.
+
+    \b
+    microt boards
+    """
+    from microt import fit
+
+    rows = fit.overview()
+    click.echo(json.dumps(rows) if as_json else fit.describe(rows))
+
+
+@main.command()
+@click.argument("board")
+@click.option("--port", help="the board's serial port  [default: the only one that may be it]")
+@click.option("--drive", type=EXISTING, help="RPI_PICO, RPI_PICO2: the folder of the drive that BOOTSEL shows")
+@json_option
+@one_line_errors
+def flash(board, port, drive, as_json):
+    """Write the firmware that `microt build` made to a real board and ask whether it runs.
+
+    \b
+    microt flash RPI_PICO2
+    """
+    import dataclasses
+
+    from microt.boards import Board, firmware
+    from microt.boards import flash as flashing
+
+    board = Board.load(board)
+    found = flashing.flash(board, firmware.folder(board) / "firmware.elf", port=port, drive=drive, log=note)
+    if as_json:
+        click.echo(json.dumps({"board": board.name, "firmware": dataclasses.asdict(found) if found else None}))
+    elif found:
+        click.echo(f"{found.machine}: microt {found.module}, kernels {', '.join(found.kernels)}")
+        click.echo(
+            "next: microt compile X.tflite --board " + board.name + " -o X.mtb, then microt push X.mtb --port PORT"
+        )
+    else:
+        click.echo("written; the board restarts by itself. Next: microt doctor")
+
+
+@main.command()
+@click.option("--port", "ports", multiple=True, help="ask this port instead of those that USB shows; again for more")
+@json_option
+@one_line_errors
+def doctor(ports, as_json):
+    """What is installed and connected, which firmware answers, what is wrong and how to fix it.
+
+    \b
+    microt doctor
+    """
+    from microt.boards import doctor as surgery
+
+    report = surgery.examine(list(ports) or None)
+    click.echo(json.dumps(report) if as_json else surgery.describe(report))
+    sys.exit(1 if report["problems"] else 0)
 
 
 @main.command()

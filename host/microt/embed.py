@@ -2,14 +2,13 @@
 """Embeddings of a batch of inputs, from the host build of the engine or from a board."""
 
 import binascii
-import tempfile
 from pathlib import Path
 
 import numpy as np
 
 from microt.compiler import read_info
 from microt.engine import Backbone
-from microt.teach import mpremote, npy_bytes
+from microt.teach import deploy, npy_bytes
 
 TASK = Path(__file__).resolve().parents[2] / "device" / "tasks" / "embed.py"
 LINE_MARK = "EMBEDDING "
@@ -34,12 +33,8 @@ def embed(backbone, inputs, *, board=None, port=None, progress=lambda done, tota
 
     image = romfs_image({"backbone.mtb": Path(backbone).read_bytes(), "input.npy": npy_bytes(inputs)})
     if port:
-        with tempfile.TemporaryDirectory() as folder:
-            file = Path(folder) / "rom.romfs"
-            file.write_bytes(image)
-            mpremote(port, "romfs", "deploy", file, on_line=log)
+        deploy(image, port, on_line=log)
         with Link(port) as board_link:
-            board_link.reset()
             return collect(board_link, dims, len(inputs), progress)
     board = Board.load(board)
     board.check_target(info["target"])

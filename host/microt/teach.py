@@ -172,16 +172,22 @@ def push(backbone, port, *, name="backbone.mtb", on_line=lambda line: None):
     """
     wanted = read_info(backbone)["sha256"]
     if read_head(port, name) != bytes(backbone[:HEAD]):
-        with tempfile.TemporaryDirectory() as folder:
-            image = Path(folder) / "rom.romfs"
-            image.write_bytes(romfs_image({name: bytes(backbone)}))
-            mpremote(port, "romfs", "deploy", image, on_line=on_line)
-        with Link(port) as link:
-            link.reset()
+        deploy(romfs_image({name: bytes(backbone)}), port, on_line=on_line)
     found = read_identity(port, name)
     if found != wanted:
         raise RuntimeError(f"/rom/{name} on {port}: expected the backbone {wanted[:12]}, the board opens {found}")
     return wanted
+
+
+def deploy(image, port, *, on_line=lambda line: None):
+    """Writes a ROMFS image (bytes) to the board at a port and resets it, so that /rom holds that. RuntimeError when
+    mpremote fails."""
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "rom.romfs"
+        file.write_bytes(image)
+        mpremote(port, "romfs", "deploy", file, on_line=on_line)
+    with Link(port) as link:
+        link.reset()
 
 
 def read_head(port, name):
