@@ -155,7 +155,7 @@ def compare(result: dict, baseline: Baseline) -> dict:
         row = {key: layer[key] for key in ("index", "op", "macs", *_FIGURES)}
         row["layer"] = name
         for library in LIBRARIES:
-            row[library] = None if name is None else _beside(layer, baseline.layer(name, library, core))
+            row[library] = None if name is None else beside(layer, baseline.layer(name, library, core))
         rows.append(row)
     totals = {library: _total(rows, library) for library in LIBRARIES}
     return {
@@ -171,7 +171,8 @@ def compare(result: dict, baseline: Baseline) -> dict:
 _FIGURES = ("instructions", "cycles_modelled", "cycles_modelled_low", "cycles_modelled_high")
 
 
-def _beside(ours: dict, theirs: dict | None) -> dict | None:
+def beside(ours: dict, theirs: dict | None) -> dict | None:
+    """Their figures with ``ratio`` and ``cycles_ratio``, theirs to ours; None for none."""
     if theirs is None:
         return None
     ratios = [
@@ -185,7 +186,7 @@ def _total(rows: list[dict], library: str) -> dict | None:
     if not shared:
         return None
     ours, theirs = _sum(shared), _sum([row[library] for row in shared])
-    return {"layers": len(shared), "of": len(rows), "ours": ours, **_beside(ours, theirs)}
+    return {"layers": len(shared), "of": len(rows), "ours": ours, **beside(ours, theirs)}
 
 
 def _sum(figures: list[dict]) -> dict:

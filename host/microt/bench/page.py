@@ -211,9 +211,22 @@ def _misses(results, verdicts, slower) -> str:
         counted = results[board]["layers"][layer]
         title = f"### {layer} on {results[board]['core']}: {what} with CMSIS-NN"
         parts += [title, _histogram(counted["histogram"]), tried.get(f"{board}/{layer}", tried["untold"])]
+    parts += _other_misses(results, tried)
     if not parts:
         return "## What falls short\n\nNothing: every figure above that was counted is reached."
     return "\n\n".join(["## What falls short", "Executed instructions by class, of a whole run.", *parts])
+
+
+def _other_misses(results, tried) -> list[str]:
+    parts = []
+    for key, row in (
+        ("dispatch", _dispatch_row(results)),
+        ("arena", _arena_row(results)),
+        ("code", _code_row(results)),
+    ):
+        if row and "missed" in row[-1]:
+            parts += [f"### {row[0]}: {row[-2]}", tried.get(key, tried["untold"])]
+    return parts
 
 
 def _histogram(histogram: dict[str, int] | None) -> str:
@@ -242,24 +255,36 @@ def _layers(results, baseline, pictures) -> str:
                 f"{ours['instructions']:,}",
                 f"{ours['instructions'] / ours['macs']:.3f}",
             ]
-            for library in ("cmsis-nn", "tinyengine"):
-                theirs = None if baseline is None else baseline.layer(name, library, core)
-                cells.append(_theirs(theirs, ours, "instructions"))
-            cells.append(
-                UNKNOWN if ours["cycles_modelled"] is None else f"{ours['cycles_modelled'] / ours['macs']:.2f}"
+            cmsis, tinyengine = (
+                None if baseline is None else baseline.layer(name, library, core)
+                for library in ("cmsis-nn", "tinyengine")
             )
-            theirs = None if baseline is None else baseline.layer(name, "cmsis-nn", core)
-            cells.append(_theirs(theirs, ours, "cycles_modelled"))
+            cells += [_their_instructions(cmsis, ours), _their_instructions(tinyengine, ours)]
+            cells += [_cycles(ours, ours), _their_cycles(cmsis, ours)]
             rows.append(cells)
-        head = "layer|MACs|instructions|per MAC|CMSIS-NN|TinyEngine|cycles per MAC|CMSIS-NN"
+        head = "layer|MACs|instructions|per MAC|CMSIS-NN|TinyEngine|cycles per MAC, modelled|CMSIS-NN"
         text.append(f"### {counted['core']}\n\n" + _table(head.split("|"), "lrrrrrrr", rows))
     return "\n\n".join(text)
 
 
-def _theirs(theirs, ours, figure) -> str:
-    if theirs is None or theirs[figure] is None or not ours[figure]:
+def _their_instructions(theirs, ours) -> str:
+    if theirs is None:
         return UNKNOWN
-    return f"{theirs[figure] / ours['macs']:.2f} ({theirs[figure] / ours[figure]:.2f}x)"
+    return f"{theirs['instructions'] / ours['macs']:.2f} ({theirs['instructions'] / ours['instructions']:.2f}x)"
+
+
+def _cycles(figures, ours) -> str:
+    """Modelled cycles for each MAC, or their bounds."""
+    if figures["cycles_modelled"] is not None:
+        return f"{figures['cycles_modelled'] / ours['macs']:.2f}"
+    if figures["cycles_modelled_low"] is None:
+        return UNKNOWN
+    return " – ".join(f"{figures[f'cycles_modelled_{end}'] / ours['macs']:.2f}" for end in ("low", "high"))
+
+
+def _their_cycles(theirs, ours) -> str:
+    ratio = None if theirs is None else other_libraries.beside(ours, theirs)["cycles_ratio"]
+    return UNKNOWN if ratio is None else f"{_cycles(theirs, ours)} ({ratio:.2f}x)"
 
 
 def _sizes(results) -> str:
