@@ -42,7 +42,9 @@ LEAST, MOST = 6, 30  # samples that a life keeps between
 DONE = 2048
 FIRST_BOOTS = 2  # kills while the flash is formatted, or soon after
 EARLY = 0.15  # share of kills while the task is opened
-MOMENTS = (0.02, 1.5)  # seconds after that
+# a kill comes after so many steps and then so many seconds: on a slow host a life has as many steps as on a fast one
+LIVED, MOMENTS = 12, 0.3
+WAIT_SECONDS = 120
 
 # What the task holds.
 OPEN = f"""
@@ -171,6 +173,8 @@ def kills(
     with tempfile.TemporaryDirectory() as folder:
         storage = Path(folder) / "storage.bin"
         for killed in range(count + 1):
+            if killed and killed % 20 == 0:
+                log(f"{killed} of {count} emulators killed after {steps_done} steps acknowledged")
             with Emulator(board, elf, storage=storage, romfs=None if killed else image, icount=False) as emulator:
                 life = _Life(emulator.port)
                 if killed < count and (killed < FIRST_BOOTS or rng.random() < EARLY):
@@ -195,14 +199,13 @@ def kills(
                 begun += STEPS
                 _forget_done(storage)
                 life.live(steps)
-                time.sleep(rng.uniform(*MOMENTS))
+                life.wait(storage, rng.randrange(LIVED))
+                time.sleep(rng.uniform(0, MOMENTS))
                 emulator.kill()
                 life.join()
             done = _steps_done(storage)
             steps_done += done
             possible = states[done : done + 2]
-            if killed % 20 == 19:
-                log(f"{killed + 1} of {count} emulators killed after {steps_done} steps acknowledged")
     return count, lost
 
 
@@ -237,6 +240,12 @@ class _Life(threading.Thread):
     def live(self, steps: list):
         """Lets it do these steps."""
         self._steps.put(steps)
+
+    def wait(self, storage: Path, count: int):
+        """Returns when so many steps are done, or it has ended."""
+        end = time.monotonic() + WAIT_SECONDS
+        while _steps_done(storage) < count and self.is_alive() and time.monotonic() < end:
+            time.sleep(0.005)
 
     def join(self, timeout=None):
         """Waits for its end. RuntimeError: a step failed."""
