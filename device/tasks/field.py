@@ -60,7 +60,9 @@ class Field:
         self.settings = settings
         self.net = microt.Backbone(settings["backbone"])
         self.task = microt.Task(self.net, settings["task"], limit=settings["limit"])
-        self.source = open_source(settings, self.net.input_shape, self.net)
+        # a front end takes int16 samples, which a stream brings as bytes
+        shape = (2 * self.net.samples,) if self.net.samples else self.net.input_shape
+        self.source = open_source(settings, shape, self.net)
         self.button = open_button(settings)
         self.led = machine.Pin(settings["led"], machine.Pin.OUT, value=0)
         known = settings["known_led"]
