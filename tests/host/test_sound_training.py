@@ -129,7 +129,10 @@ channels = [{channels}]
 [backbone]
 family = "motion"
 rows = 48
-exit_block = 3
+exit_block = 1
+filters = [16, 24]
+strides = [2, 1]
+kernel = 5
 [[data]]
 source = "moves.npz"
 classes = ["a", "b"]
@@ -147,6 +150,16 @@ lengths = [8, 12]
     assert net.samples_shape == (48, 6) and net.rate == 50
     found = fewshot.evaluate(tmp_path / "out" / "backbone.mtb", tmp_path / "moves.npz", ways=3, shots=3, episodes=2)
     assert found["accuracy"]["exit1"] > 0.6
+
+
+def test_turned_motions():
+    clip = np.arange(12, dtype=np.int16).reshape(2, 6)
+    assert training.turn(clip, "reversed").tolist() == [[6, 7, 8, -9, -10, -11], [0, 1, 2, -3, -4, -5]]
+    assert training.turn(clip, "mirrored").tolist() == [[0, 1, 2, 3, -4, -5], [-6, 7, 8, 9, -10, -11]]
+    both = training.turn(training.turn(clip, "reversed"), "mirrored")
+    np.testing.assert_array_equal(training.turn(clip, "both"), both)
+    with pytest.raises(ValueError, match="got 'up'"):
+        training.turn(clip, "up")
 
 
 def test_changed_sounds_are_other_windows_of_the_same():

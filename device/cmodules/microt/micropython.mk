@@ -14,7 +14,7 @@ endif
 
 # Small by default: most files run once a file, are bound by memory or have their inner loops in assembly or
 # unrolled by hand.
-MICROT_FAST := $(patsubst $(MICROT_MOD_DIR)/engine/%.c,%,$(wildcard $(addprefix $(MICROT_MOD_DIR)/engine/kernels/,m0/*.c mve/*.c))) \
+MICROT_FAST := front_end $(patsubst $(MICROT_MOD_DIR)/engine/%.c,%,$(wildcard $(addprefix $(MICROT_MOD_DIR)/engine/kernels/,m0/*.c mve/*.c))) \
     $(addprefix kernels/ref/,average_pool_2d conv_2d depthwise_conv_2d fully_connected mean)
 $(BUILD)/microt/engine/%.o: CFLAGS += -Os -ffp-contract=off -fno-math-errno
 $(addprefix $(BUILD)/microt/engine/,$(addsuffix .o,$(MICROT_FAST))): CFLAGS += -O2

@@ -39,7 +39,8 @@ class Data:
 
     share: of the batches. unseen: groups left out ("speaker=lucas,theo"). classes: those to use, all if empty.
     across: a group ("speaker") that an episode's two halves do not share. features: whether the feature transform is
-    made from this set too. copies: of each recording, in place of those of [changes].
+    made from this set too. copies: of each recording, in place of those of [changes]. turned: of motion, "reversed" in
+    time, "mirrored" from left to right, or "both": other movements, so other classes.
     """
 
     source: Path
@@ -49,16 +50,22 @@ class Data:
     across: str = ""
     features: bool = True
     copies: int = 0
+    turned: str = ""
 
 
 @dataclass(frozen=True)
 class Backbone:
-    """family: "ds_cnn" or "motion". rows: of the input, frames or samples. exit_block, adapter: see the family."""
+    """family: "ds_cnn" or "motion". rows: of the input, frames or samples. exit_block, adapter and, of motion, first,
+    filters and strides of the blocks, kernel: see the family."""
 
     family: str
     rows: int
     exit_block: int = 2
     adapter: int = 0
+    first: int = 32
+    filters: tuple[int, ...] = (64, 96, 128, 128)
+    strides: tuple[int, ...] = (2, 2, 1, 1)
+    kernel: int = 9
 
 
 @dataclass(frozen=True)
@@ -209,6 +216,8 @@ def make_bank(recipe: Recipe, data: Data, rng: np.random.Generator, log: Callabl
     rows = np.flatnonzero(keep)
     rate, front = recipe.front_end.rate, recipe.front_end
     clips = [signals.resample(found.clips[i], found.rate or rate, rate) for i in rows]
+    if data.turned:
+        clips = [turn(clip, data.turned) for clip in clips]
     copies = data.copies or recipe.changes.copies
     log(f"{found.name}: {len(rows)} recordings, {copies} copies of each")
     if front.kind == "mel":
@@ -226,13 +235,30 @@ def make_bank(recipe: Recipe, data: Data, rng: np.random.Generator, log: Callabl
     return Bank(x, y, groups, plain, data.features)
 
 
+def turn(clip: np.ndarray, how: str) -> np.ndarray:
+    """A recording of motion (rows, 6) "reversed", "mirrored" or "both": what the sensor would tell of that movement."""
+    if how not in ("reversed", "mirrored", "both"):
+        raise ValueError(f'turned: expected "reversed", "mirrored" or "both", got {how!r}')
+    signs = np.ones(6, np.int32)
+    if how != "mirrored":
+        clip = clip[::-1]
+        signs[3:] *= -1  # rotation goes the other way; forces are the same
+    if how != "reversed":
+        signs *= [-1, 1, 1, 1, -1, -1]  # a rotation is no vector: along x it stays
+    return signals.to_int16(clip * signs)
+
+
 def network(recipe: Recipe) -> keras.Model:
     """The network to train, with the start's weights if there is one."""
     b = recipe.backbone
     if b.family == "ds_cnn":
         model = ds_cnn(shape=recipe.hwc, exit_block=b.exit_block, adapter=b.adapter)
     else:
-        model = motion(b.rows, recipe.hwc[2], exit_block=b.exit_block, adapter=b.adapter)
+        blocks = tuple(zip(b.filters, b.strides, strict=True))
+        model = motion(
+            b.rows, recipe.hwc[2], first=b.first, blocks=blocks, kernel=b.kernel, exit_block=b.exit_block,
+            adapter=b.adapter,
+        )  # fmt: skip
     if recipe.start is not None:
         load_start(model, recipe.start)
     return model
