@@ -182,6 +182,25 @@ task.exit_ratio = 0.5
 assert task.threshold == before
 print("tracker")
 
+# a class whose answers at exit 0 are not worth what they say is held to a higher threshold, after a restart as well
+task.calibrate(0.5, per_class=True)
+result = task.answers(CENTRES["apple"])[0]
+assert set(task._shifts) == set(task.classes)
+for shift, exit in ((-0.9, 1), (0.0, 0)):
+    task._shifts[result.label] = shift
+    task._threshold = result.confidence - 0.05
+    assert task.predict(CENTRES["apple"]).exit == exit, shift
+task.save()
+again = Task(net, PATH)
+assert again._shifts == task._shifts and again.threshold == threshold.threshold(task._quantiles, 0.5)
+task.exit_ratio = 1.0
+assert task.predict(CENTRES["apple"]).exit == 0
+task.calibrate(0.5)
+assert task._shifts is None
+task.save()
+assert Task(net, PATH)._shifts is None
+print("per class")
+
 for rate in (0.0, 0.1, 0.3):
     levels = reject.levels(first, last, 0.7, rate)
     lost = sum(reject.rejects(levels, 0.7, first.confidence[i], 10 - i, 10 - i) for i in range(10))

@@ -7,6 +7,7 @@ try:
     from random import random, seed
 
     from microt import threshold as t
+    from microt.heads.heldout import HeldOut
 except ImportError:
     print("SKIP needs microt")
     raise SystemExit
@@ -41,6 +42,22 @@ assert t.threshold(same, 0.5) == 0.5 and share([0.5] * 4, 0.5) == 1, "a tie answ
 assert t.threshold(t.table(array("f", [0.25])), 0.7) == 0.25
 two = t.table(array("f", [0.2, 0.8]))
 assert share([0.2, 0.8], t.threshold(two, 0.5)) == 0.5
+
+# class 0 is right less often than it says, class 1 more often: held to what they are worth, few samples to little
+held = HeldOut(201)
+for i in range(200):
+    held.confidence[i] = 0.7
+    held.best[i] = i % 2
+    held.right[i] = i % 2 or i % 8 == 0
+by = t.shifts(held, 3)
+assert abs(by[0] - (0.25 - 0.7) * 100 / (100 + t.PRIOR)) < 1e-4 and abs(by[1] - 0.3 * 100 / (100 + t.PRIOR)) < 1e-4
+assert by[2] == 0, "a class that was never answered"
+moved = t.shifted(held, by)
+assert abs(moved[0] - 0.7 - by[0]) < 1e-6 and abs(moved[1] - 0.7 - by[1]) < 1e-6 and moved[200] == -1
+held.confidence[0] = 0.1
+assert t.shifted(held, by)[0] == 0, "still one that was held out"
+assert t.ratio_for_loss(held, held, 0.0, moved) == 1
+print("per class")
 for wrong in (-0.1, 1.1, "half", None, float("nan")):
     try:
         t.threshold(table, wrong)

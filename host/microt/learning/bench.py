@@ -33,6 +33,8 @@ of learning.json:
     microt.learning.rejection
       reject_auroc                       {exit: mean over the sets}, half of the classes taught
       reject_auroc_by_set, reject_scores {set: [exit 0, exit 1]}, {score that was compared: [exit 0, exit 1]}
+    microt.learning.keeping
+      keeping                            {policy: {samples kept of a class: [exit 0, exit 1]}}
     microt.learning.power
       power_cuts_tried, power_cuts_lost  cuts at every pair of writes, and emulators killed
     microt.learning.endurance
@@ -46,10 +48,10 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
-from microt.learning import accuracy, cost, endurance, exits, power, rejection
+from microt.learning import accuracy, cost, endurance, exits, keeping, power, rejection
 from microt.learning.episodes import ROOT, shared_folder
 
-TABLES = (accuracy, cost, exits, rejection)
+TABLES = (accuracy, cost, exits, rejection, keeping)
 
 
 def bench(
@@ -62,7 +64,7 @@ def bench(
 ) -> dict:
     """Measures everything and writes learning.json and learning.md to `output`; returns the figures."""
     result = cost.measure(folder, log)
-    for part in (accuracy, exits, rejection):
+    for part in (accuracy, exits, rejection, keeping):
         result.update(part.measure(folder, log, episodes))
     tried, lost = (a + b for a, b in zip(power.cuts(log=log), power.kills(log=log), strict=True))
     result.update({"power_cuts_tried": tried, "power_cuts_lost": lost, **endurance.rounds(rounds, log=log)})
