@@ -6,8 +6,9 @@ try:
     from array import array
     from random import random, seed
 
-    from microt import threshold as t
     from microt.heads.heldout import HeldOut
+
+    from microt import threshold as t
 except ImportError:
     print("SKIP needs microt")
     raise SystemExit

@@ -97,6 +97,7 @@ def fit(net, exit, journal, solve, progress=None):
     """Fits a head of an exit to every sample of the journal. MemoryError: nothing has changed."""
     rows = Rows(net, exit, journal, progress=progress)
     classes, k, d = rows.classes, rows.k, rows.feature.d
+    gc.collect()  # what stays goes to the bottom of the heap
     head = Head(exit, d, classes)
     if not rows.projected:
         background = solve(rows, head.weights, head.bias, progress=progress)

@@ -169,7 +169,9 @@ def leave_one_out(labels, counts, between, solved, diagonal, rho, ridge, shrink,
 def weights(net, feature, journal, counts, between, solved, rho, heat):
     """The Head: each row a sum of the samples' features, taken through the projection and back."""
     classes, d = len(counts), feature.d
+    gc.collect()  # what stays goes to the bottom of the heap, so that the next matrix finds its room above
     head = Head(feature.exit, d, classes)
+    head.background = zeros(d)
     centre = 0.0
     for row in between:
         centre += sum(row) / (classes * classes)
@@ -186,7 +188,6 @@ def weights(net, feature, journal, counts, between, solved, rho, heat):
         share[y] += heat / (rho * counts[y])
         rank1(head.weights, 1.0, share, z, classes, d)
     rows = memoryview(head.weights)
-    head.background = zeros(d)
     u = zeros(feature.k)
     for c in range(classes):
         row = rows[c * d : (c + 1) * d]
