@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""MkDocs hook: pages of the site that lie elsewhere in the repository: README.md, CONTRIBUTING.md, the models' cards.
+"""MkDocs hook: what lies elsewhere in the repository: README.md, CONTRIBUTING.md, models' cards, boards' pages.
 
 Links between pages are turned to where the pages are in the site. Links to source files, which the site does not hold,
 lead to the repository when `repo_url` is set in mkdocs.yml, else they become plain text.
@@ -17,8 +17,9 @@ LINK = re.compile(r"(!?)\[([^\]]*)\]\(([^)\s#]+)(#[^)]*)?\)")
 
 def outside_pages():
     """{path in the site: path in the repository}"""
-    pages = {"index.md": "README.md", "CONTRIBUTING.md": "CONTRIBUTING.md"}
-    return pages | {f"models/{card.name}": f"models/{card.name}" for card in sorted((ROOT / "models").glob("*.md"))}
+    patterns = ("CONTRIBUTING.md", "models/*.md", "boards/*/deploy.md", "boards/*/wiring.svg")
+    paths = [path.relative_to(ROOT).as_posix() for pattern in patterns for path in sorted(ROOT.glob(pattern))]
+    return {"index.md": "README.md"} | {path: path for path in paths}
 
 
 def on_files(files, config):
