@@ -17,9 +17,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-PAGES = sorted(
-    [*(ROOT / "docs").rglob("*.md"), ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "models").glob("*.md")]
-)
+PAGES = sorted(page for folder in ("", "docs/", "models/", "boards/*/") for page in ROOT.glob(f"{folder}*.md"))
 BLOCK = re.compile(r"(?:<!-- (?P<mark>not run|slow): (?P<reason>[^>]+) -->\n)?```sh\n(?P<text>.*?)^```", re.M | re.S)
 LINK = re.compile(r"\]\(([^)\s]+)\)")
 
