@@ -246,10 +246,9 @@
     movs    r6, #0                  // w before, times 2^16
     .endif
 2:
-    adds    r0, #2
-    lsls    r7, r7, #1              // -2
+    adds    r0, #1
     ldrsb   r4, [r0, r7]
-    asrs    r7, r7, #1              // -1
+    adds    r0, #1
     ldrsb   r5, [r0, r7]
     .if \stride == 1
     adds    r6, r6, r4

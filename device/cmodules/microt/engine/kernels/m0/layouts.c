@@ -81,7 +81,7 @@ static const char *check_depthwise(const microt_op_t *op) {
         || plane_strip(op, &a).rows == 0) {
         return shape;
     }
-    return check_sections(op, ((uint64_t)op->out.c * plane_weights(k) + 3) & ~(uint64_t)3);
+    return check_sections(op, ((uint64_t)op->out.c * (uint64_t)(k * k) + 3) & ~(uint64_t)3);
 }
 
 const char *microt_m0_check(const microt_op_t *op, unsigned layout) {

@@ -13,11 +13,11 @@
 //   48 WIDE      CONV_2D without groups, any kernel, stride, dilation, padding; cout at least 2. taps = kh * kw * cin,
 //                depth = taps rounded up to a multiple of 4 (padding weights are 0). weights i8[pairs][depth / 4][8] {A2 A3
 //                A0 A1 B2 B3 B0 B1} for pairs A, B of output channels (0, 1) (2, 3) ...; when cout is odd the last pair is
-//                (cout - 2, cout - 1). pairs = ceil(cout / 2)
+//                (cout - 2, cout - 1). pairs = ceil(cout / 2). A's record says whether the pair's weights are small
 //   49 FIRST     CONV_2D 3x3, cin 3, no dilation, cout at least 2. As WIDE with depth 28 and the taps in the order
 //                of the pairs that the kernel gathers: row 0 taps 0-7, row 1, row 2, then tap 8 of the rows and a 0
-//   50 PLANES    DEPTHWISE_CONV_2D 3x3, 5x5, 7x7, stride 1 or 2 (the same both ways), multiplier 1, no dilation; the rows
-//                of two output rows fit PLANE_BYTES of scratch. weights i8[c][kh][kw], padded to a multiple of 4 at the end
+//   50 PLANES    DEPTHWISE_CONV_2D 3x3, 5x5, 7x7, stride 1 or 2 (the same both ways), multiplier 1, no dilation; the
+//                input rows of an output row fit PLANE_BYTES. weights i8[c][kh][kw], padded to a multiple of 4 at the end
 
 #ifndef MICROT_KERNELS_M0_H
 #define MICROT_KERNELS_M0_H

@@ -88,9 +88,4 @@ static inline uint32_t plane_stream(int32_t kernel, int32_t stride) {
     return (uint32_t)(8 + kernel * (kernel + 1) / 2 * (stride == 1 ? 8 : 4) + 16);
 }
 
-// Bytes of a channel's weights in the file.
-static inline uint32_t plane_weights(int32_t kernel) {
-    return (uint32_t)(kernel * kernel);
-}
-
 #endif // MICROT_KERNELS_M0_SHAPES_H
