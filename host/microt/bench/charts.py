@@ -42,6 +42,10 @@ def networks(found: list[Verdict], path: Path) -> None:
     axes.set_yticks(range(len(rows)), [f"{row.network}, {row.core}" for row in rows], fontsize=8)
     axes.invert_yaxis()
     axes.set_xscale("log")
+    ticks = [1, 2, 5, 10, 20, 50, 100, 200]
+    axes.set_xticks(ticks, [str(tick) for tick in ticks])
+    axes.minorticks_off()
+    axes.set_xlim(left=1)
     axes.set_xlabel("million instructions a run (counted), logarithmic")
     axes.grid(axis="x", linewidth=0.4)
     axes.legend(fontsize=8, loc="lower right")
