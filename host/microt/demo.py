@@ -21,7 +21,7 @@ NEARBY_DATA = ROOT.parent / "shared" / "data" / "sign_digits.npz"
 
 def teach_and_report(
     source, output, *, backbone=None, board="MPS2_AN386", port=None, shots=20, classes=11,
-    tests=220, exit_ratio=0.5, seed=0, hold_back=True, restart=True, unseen=None, log=print, progress=None,
+    tests=150, exit_ratio=0.5, seed=0, hold_back=True, restart=True, unseen=None, log=print, progress=None,
 ):  # fmt: skip
     """Teaches a board a lesson and writes report.json, report.png and examples.npz to `output`.
 

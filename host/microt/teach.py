@@ -47,7 +47,7 @@ class Lesson:
         return {4: "pictures", 2: "sounds", 3: "motions"}[self.train_x.ndim]
 
 
-def choose(dataset, *, classes=11, shots=20, tests=220, seed=0, hold_back=True):
+def choose(dataset, *, classes=11, shots=20, tests=150, seed=0, hold_back=True):
     """Draws a lesson from a data set: the classes with most test samples, `shots` samples of each.
 
     Test samples come from the set's own test split where it has one, never from the taught ones.

@@ -34,7 +34,7 @@ def test_compile_prints_the_relied_upon_fields(tmp_path):
     report = json.loads(invoke("compile", MODELS / "objects.tflite", "-o", out, "--json").stdout)
     assert report["flash_bytes"] == out.stat().st_size
     assert report["macs"] == report["exits"][-1]["macs"] > report["exits"][0]["macs"] > 0
-    assert [item["dim"] for item in report["exits"]] == [384, 256]
+    assert [item["dim"] for item in report["exits"]] == [576, 512]
     for item in report["exits"]:
         assert set(item) >= {"tensor", "macs", "dim", "scale", "zero_point"}
     assert sum(layer["macs"] for layer in report["layers"]) >= report["macs"]
@@ -55,7 +55,7 @@ def test_info_prints_the_same_as_compile(tmp_path):
 
 
 def test_run_takes_pixels_int8_and_float32_alike(tmp_path):
-    pixels = np.random.default_rng(0).integers(0, 256, (2, 96, 96, 3), np.uint8)
+    pixels = np.random.default_rng(0).integers(0, 256, (2, 112, 112, 3), np.uint8)
     as_int8 = (pixels.astype(int) - 128).astype(np.int8)
     info = json.loads(invoke("info", MTB, "--json").stdout)
     scale, zero_point = info["input"]["scale"], info["input"]["zero_point"]
@@ -67,17 +67,17 @@ def test_run_takes_pixels_int8_and_float32_alike(tmp_path):
         invoke("run", MTB, "--input", tmp_path / f"{name}.npy", "-o", tmp_path / f"{name}.npz")
         with np.load(tmp_path / f"{name}.npz") as archive:
             outputs.append((archive["exit0"], archive["exit1"]))
-    assert outputs[0][0].shape == (2, 384) and outputs[0][1].dtype == np.int8
+    assert outputs[0][0].shape == (2, 576) and outputs[0][1].dtype == np.int8
     for other in outputs[1:]:
         assert all(np.array_equal(a, b) for a, b in zip(outputs[0], other, strict=True))
 
 
-@pytest.mark.parametrize("wrong", [np.zeros((2, 96, 95, 3), np.int8), np.zeros((2, 96, 96, 3), np.float64)])
+@pytest.mark.parametrize("wrong", [np.zeros((2, 112, 111, 3), np.int8), np.zeros((2, 112, 112, 3), np.float64)])
 def test_run_names_expected_and_given_input(tmp_path, wrong):
     np.save(tmp_path / "x.npy", wrong)
     result = invoke("run", MTB, "--input", tmp_path / "x.npy", "-o", tmp_path / "y.npz", status=1)
     assert len(result.stderr.strip().splitlines()) == 1
-    assert "expected ('N', 96, 96, 3)" in result.stderr and str(wrong.dtype) in result.stderr
+    assert "expected ('N', 112, 112, 3)" in result.stderr and str(wrong.dtype) in result.stderr
 
 
 class FakeEmulator:

@@ -88,10 +88,10 @@ def lesson():
     if not BACKBONE.is_file():
         pytest.skip("models/objects.mtb is not there")
     rng = np.random.default_rng(7)
-    patterns = rng.integers(0, 256, (CLASSES, 6, 6, 3))
+    patterns = rng.integers(0, 256, (CLASSES, 7, 7, 3))
     labels = np.concatenate([np.tile(np.arange(CLASSES), SHOTS), np.arange(TESTED) % CLASSES])
     pictures = np.kron(patterns[labels], np.ones((1, 16, 16, 1)))
-    coarse = rng.normal(0, 40, (len(labels), 12, 12, 3))
+    coarse = rng.normal(0, 40, (len(labels), 14, 14, 3))
     pictures = np.clip(pictures * 0.5 + 60 + np.kron(coarse, np.ones((1, 8, 8, 1))), 0, 255).astype(np.uint8)
     net = engine.Backbone(BACKBONE)
     return net, net.embed(pictures), labels
@@ -131,7 +131,7 @@ def test_discriminants_equal_the_twin(lesson, device, exit):
     features, u, y, tested, true = projected(lesson, exit)
     expected = head.scores(tested, head.fit(features, head.quantized_rows(u), y))
     got = device["lda", exit]
-    assert np.abs(got - expected).max() < 0.04
+    assert np.abs(got - expected).max() < 0.08
     assert np.abs(got - expected).mean() < 0.005
     assert (got.argmax(1) == expected.argmax(1)).mean() >= 0.95
     accuracy = (got.argmax(1) == true).mean()

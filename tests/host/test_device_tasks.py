@@ -18,10 +18,10 @@ SHOTS, TESTED = 8, 24
 
 
 def pictures(count, seed):
-    """(count, 96, 96, 3) uint8: coloured patterns under noise, class by turns; labels by name."""
-    patterns = np.random.default_rng(11).integers(0, 256, (len(NAMES), 6, 6, 3))
+    """(count, 112, 112, 3) uint8: coloured patterns under noise, class by turns; labels by name."""
+    patterns = np.random.default_rng(11).integers(0, 256, (len(NAMES), 7, 7, 3))
     labels = np.arange(count) % len(NAMES)
-    coarse = np.random.default_rng(seed).normal(0, 35, (count, 12, 12, 3))
+    coarse = np.random.default_rng(seed).normal(0, 35, (count, 14, 14, 3))
     x = np.kron(patterns[labels], np.ones((1, 16, 16, 1))) * 0.5 + 60 + np.kron(coarse, np.ones((1, 8, 8, 1)))
     return np.clip(x, 0, 255).astype(np.uint8), [NAMES[label] for label in labels]
 

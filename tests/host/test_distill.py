@@ -13,9 +13,10 @@ from microt.data import Dataset
 from microt.distill import train as training
 from microt.distill.losses import CosineSoftmax, cosine_distance, root
 from microt.distill.recipe import load_recipe
-from microt.distill.start import convolutions, load_start
+from microt.distill.start import convolutions, load_start, read_backbone
 from microt.head import load_features
-from microt.zoo.mobilenet_v1 import mobilenet_v1
+from microt.zoo.macs import macs
+from microt.zoo.mobilenet_v1 import arguments_of, mobilenet_v1
 
 ROOT = Path(__file__).parents[2]
 SHIPPED = ROOT / "models" / "mobilenet_v1_025_96.toml"
@@ -31,11 +32,22 @@ def test_shipped_recipe_is_the_measured_one():
     assert recipe.augment.area == (0.45, 1.0) and recipe.train.rate == 3e-4
 
 
+def test_the_shipped_recipe_goes_on_from_the_first():
+    recipe = load_recipe(ROOT / "models" / "mobilenet_v1_025_112.toml")
+    assert recipe.start.backbone.parts[-2:] == (SHIPPED.stem, "model.keras")
+    model = mobilenet_v1(**arguments_of(read_backbone(ROOT / "models" / "objects.tflite")))
+    assert arguments_of(model) == {
+        key: getattr(recipe.backbone, key)
+        for key in ("width", "resolution", "exit_block", "adapter", "adapter_block", "beside", "last_stride")
+    }
+    assert (macs(model), macs(model, 0)) == (14_475_968, 6_052_672)
+
+
 @pytest.mark.parametrize("change, message", [
     (("epochs = 16", "epoch = 8"), r"\[train\] has no key epoch; known: batch, episode_shots, epochs"),
     (("epochs = 16", "epochs = 8.5"), "train.epochs: expected int, got 8.5"),
     (("[quantize]", "[quantise]"), "the recipe has no key quantise"),
-    (('family = "mobilenet_v1"', 'family = "resnet"'), "expected \"mobilenet_v1\", got 'resnet'"),
+    (('family = "mobilenet_v1"', 'family = "resnet"'), "expected one of mobilenet_v1, .*, got 'resnet'"),
     (("area = [0.45, 1.0]", "area = 0.45"), "augment.area: expected tuple"),
     (("pictures = \"../../shared", "#"), r"\[data\] needs pictures"),
     (("[train]", "[train"), "not valid TOML"),

@@ -49,10 +49,10 @@ def random_weights(model):
 def test_shipped_file_is_read_back():
     """The dequantised Keras twin gives the int8 file's own embeddings."""
     model = read_backbone(SHIPPED)
-    assert model.input_shape == (None, 96, 96, 3)
-    assert [o.shape[-1] for o in model.outputs] == [384, 256]
+    assert model.input_shape == (None, 112, 112, 3)
+    assert [o.shape[-1] for o in model.outputs] == [576, 512]
     assert model.get_layer("adapter_dw").input.name == model.get_layer("block6").output.name
-    x = patterned(4, 96)
+    x = patterned(4, 112)
     int8 = Int8Backbone(SHIPPED)
     for e, (got, whole) in enumerate(zip(model(x.astype(np.float32) / 128 - 1), int8.embed(x), strict=True)):
         wanted = (whole.astype(float) - int8.zero_points[e]) * int8.scales[e]

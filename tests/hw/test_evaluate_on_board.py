@@ -27,9 +27,9 @@ def test_an_episode_on_the_board(start, tmp_path):
         pytest.skip("models/objects.mtb is not there")
     rng = np.random.default_rng(5)
     count = CLASSES * SHOTS + QUERIES + 2
-    colours = rng.integers(40, 216, (CLASSES + 1, 6, 6, 3))
+    colours = rng.integers(40, 216, (CLASSES + 1, 7, 7, 3))
     kinds = np.concatenate([np.arange(count - 2) % CLASSES, [CLASSES] * 2])
-    x = np.kron(colours[kinds], np.ones((1, 16, 16, 1))) + rng.normal(0, 20, (count, 96, 96, 3))
+    x = np.kron(colours[kinds], np.ones((1, 16, 16, 1))) + rng.normal(0, 20, (count, 112, 112, 3))
     embeddings = np.concatenate(Backbone(BACKBONE).embed(np.clip(x, 0, 255).astype(np.uint8)), axis=1)
     (tmp_path / "embeddings.bin").write_bytes(embeddings.tobytes())
     support = CLASSES * SHOTS

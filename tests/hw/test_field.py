@@ -35,11 +35,11 @@ UNSEEN = 4  # what is never taught: a chequered board
 
 
 def pictures(pattern, count, seed):
-    """(count, 96, 96, 3) uint8: one coloured pattern under noise, or the chequered board."""
-    coarse = np.random.default_rng(100 + pattern).integers(0, 256, (6, 6, 3))
-    noise = np.random.default_rng(seed).normal(0, 25, (count, 12, 12, 3))
+    """(count, 112, 112, 3) uint8: one coloured pattern under noise, or the chequered board."""
+    coarse = np.random.default_rng(100 + pattern).integers(0, 256, (7, 7, 3))
+    noise = np.random.default_rng(seed).normal(0, 25, (count, 14, 14, 3))
     if pattern == UNSEEN:
-        board = np.indices((96, 96)).sum(0) // 4 % 2 * 200 + 20
+        board = np.indices((112, 112)).sum(0) // 4 % 2 * 200 + 20
         return np.clip(board[None, :, :, None] + np.kron(noise, np.ones((1, 8, 8, 1))), 0, 255).astype(np.uint8)
     x = np.kron(coarse, np.ones((16, 16, 1))) * 0.7 + 40 + np.kron(noise, np.ones((1, 8, 8, 1)))
     return np.clip(x, 0, 255).astype(np.uint8)

@@ -21,8 +21,8 @@ INPUTS = 3
 
 @pytest.fixture(scope="module")
 def inputs():
-    """int8 (N, 96, 96, 3): noise, and the two flat extremes."""
-    noise = np.random.default_rng(0).integers(-128, 128, (INPUTS, 96, 96, 3), np.int8)
+    """int8 (N, 112, 112, 3): noise, and the two flat extremes."""
+    noise = np.random.default_rng(0).integers(-128, 128, (INPUTS, 112, 112, 3), np.int8)
     noise[1], noise[2] = -128, 127
     return noise
 
@@ -65,7 +65,7 @@ def blobs(classes=4, per_class=12):
     rng = np.random.default_rng(1)
     colours = rng.integers(40, 216, (classes, 1, 1, 3))
     y = np.repeat(np.arange(classes), per_class)
-    x = np.clip(colours[y] + rng.normal(0, 12, (len(y), 96, 96, 3)), 0, 255).astype(np.uint8)
+    x = np.clip(colours[y] + rng.normal(0, 12, (len(y), 112, 112, 3)), 0, 255).astype(np.uint8)
     return Dataset(x=x, y=y, class_names=("red", "green", "blue", "grey")[:classes], name="blobs")
 
 

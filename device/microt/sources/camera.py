@@ -3,7 +3,7 @@
 
     from camera import Camera as Driver, FrameSize, PixelFormat
     driver = Driver(frame_size=FrameSize.QVGA, pixel_format=PixelFormat.RGB565)
-    source = Camera(driver.capture, 320, 240, "RGB565_SWAPPED", size=96)
+    source = Camera(driver.capture, 320, 240, "RGB565_SWAPPED", size=112)
     task.predict(source.read())
 
 The bytes are those that `microt` on the host makes of the same picture (Pillow's bilinear filter), bit for bit, so
@@ -22,7 +22,7 @@ class Camera:
     ValueError, when a frame has not width x height pixels of the format, says so.
     """
 
-    def __init__(self, capture, width, height, format="RGB565", size=96):
+    def __init__(self, capture, width, height, format="RGB565", size=112):
         self._capture = capture
         self._picture = _microt.Picture(width, height, size, format)
         self._out = bytearray(size * size * 3)
