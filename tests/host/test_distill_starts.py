@@ -15,7 +15,8 @@ from microt.distill.start import load_application
 from microt.zoo.mobilenet_v1 import mobilenet_v1
 from microt.zoo.mobilenet_v2 import mobilenet_v2
 
-RECIPE = Path(__file__).parents[2] / "models" / "mobilenet_v1_025_96.toml"
+MODELS = Path(__file__).parents[2] / "models"
+RECIPE = MODELS / "mobilenet_v1_025_96.toml"
 
 
 @pytest.mark.parametrize("name, width, ours", [
@@ -84,3 +85,11 @@ def test_every_family_trains_from_random_weights(family, width):
     assert len(trainer.old) + len(trainer.new) > 20, "nothing is frozen"
     losses = [trainer.step(number, np.arange(16))["total"] for number in range(8)]
     assert np.isfinite(losses).all() and losses[-1] < 0.9 * losses[0]
+
+
+def test_the_recipe_for_own_pictures_goes_on_from_what_ships():
+    recipe = load_recipe(MODELS / "own_pictures.toml")
+    start, model = training._fresh(recipe)
+    assert recipe.start.backbone == MODELS / "objects.tflite"
+    for name in ("pw6", "pw13", "adapter_pw"):
+        assert (model.get_layer(name).kernel.numpy() == start.get_layer(name).kernel.numpy()).all()
