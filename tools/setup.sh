@@ -3,22 +3,27 @@
 #
 # Make this checkout ready to use: system packages, the Python environment .venv, MicroPython's source.
 #
-#   tools/setup.sh [BOARD]   with what the firmware of BOARD needs besides
-#
 # Quick when there is nothing to do. Installs packages only as root or with a sudo that asks for no password, else
 # says what to install.
 #
-#   tools/setup.sh [PACKAGE ...]   packages with a command of the same name that only some work needs, such as clang
+#   tools/setup.sh [BOARD] [PACKAGE ...]   and what the firmware of BOARD needs besides; packages with a command of the
+#                           same name that only some work needs, such as clang
 #
 #   PYTHON=python3.12       the interpreter to make .venv with; default: the first on PATH that TensorFlow supports
 #   MICROPYTHON_DIR, MICROT_CACHE, ...   see tools/get_micropython.sh
 set -eu
 cd "$(dirname "$0")/.."
-board=${1:-}
-[ -z "$board" ] || [ -r "boards/$board/board.toml" ] || {
-    echo "setup: expected a folder of boards/, got $board" >&2
-    exit 2
-}
+board=
+case ${1:-} in
+    [A-Z]*) # no package has such a name
+        board=$1
+        shift
+        [ -r "boards/$board/board.toml" ] || {
+            echo "setup: expected a folder of boards/, got $board" >&2
+            exit 2
+        }
+        ;;
+esac
 
 say() { echo "setup: $*" >&2; }
 fail() {

@@ -125,6 +125,86 @@ def test_get_refuses_a_tarball_with_another_hash(machine, tmp_path):
     assert os.listdir(tmp_path / "cache") == []
 
 
+# The fetched tree of MicroPython that get_pico_sdk.sh completes: only what it looks at.
+@pytest.fixture
+def cache(tmp_path):
+    tree = tmp_path / "cache" / "micropython-1.25.0"
+    for library in ("tinyusb", "mbedtls"):
+        (tree / "lib" / library).mkdir(parents=True)
+    sha256 = next(line for line in open(TOOLS / "get_micropython.sh") if line.startswith("sha256=")).strip()
+    (tree / ".microt-sha256").write_text(sha256.removeprefix("sha256="))
+    return tree.parent
+
+
+SDK_PACKAGES = "pico-sdk-source_2.1.1-1_all.deb tinyusb-source_0.18.0+dfsg-1_all.deb"
+
+
+@needs_dpkg
+def test_pico_sdk_offline(machine, cache):
+    apt = INDEX + 'case "$*" in *" update") echo "Could not resolve archive.invalid"; exit 100;; esac'
+    environment = machine(**{"apt-get": apt}) | {"DEB_KEYRING": str(ROOT / "LICENSE")}
+    result = run(TOOLS / "get_pico_sdk.sh", environment)
+    assert result.returncode == 3 and result.stdout == ""
+    assert "Could not resolve archive.invalid" in result.stderr and "offline" in result.stderr
+    assert "make -C micropython/ports/rp2 BOARD=RPI_PICO2 submodules, then set MICROPYTHON_DIR" in result.stderr
+    assert os.listdir(cache) == ["micropython-1.25.0"]
+
+
+@needs_dpkg
+def test_pico_sdk_with_another_hash(machine, cache):
+    apt = INDEX + f'case "$*" in *" download "*) for f in {SDK_PACKAGES}; do echo bad > $f; done;; esac'
+    environment = machine(**{"apt-get": apt}) | {"DEB_KEYRING": str(ROOT / "LICENSE")}
+    result = run(TOOLS / "get_pico_sdk.sh", environment)
+    assert result.returncode == 3 and result.stdout == ""
+    assert "pico-sdk-source_2.1.1-1_all.deb: expected SHA-256 507a3ca3" in result.stderr
+    assert os.listdir(cache) == ["micropython-1.25.0"]
+
+
+def test_pico_sdk_without_an_archive(machine, cache):
+    result = run(TOOLS / "get_pico_sdk.sh", machine("apt-get"))
+    assert result.returncode == 3 and "names no Debian archive (set DEB_MIRROR to one)" in result.stderr
+
+
+def test_pico_sdk_that_is_there_is_linked_into_the_tree(machine, cache):
+    kept = cache / "pico-sdk-2.1.1"
+    for file in ("pico-sdk/pico_sdk_init.cmake", "tinyusb/src/tusb.h", "mbedtls/library/ssl_tls.c"):
+        (kept / file).parent.mkdir(parents=True, exist_ok=True)
+        (kept / file).touch()
+    sha256 = next(line for line in open(TOOLS / "get_pico_sdk.sh") if line.startswith("sdk_sha256=")).strip()
+    (kept / ".microt-sha256").write_text(sha256.removeprefix("sdk_sha256="))
+    environment = machine("apt-get")
+    for _ in range(2):
+        result = run(TOOLS / "get_pico_sdk.sh", environment)
+        assert (result.returncode, result.stdout, result.stderr) == (0, f"{kept}/pico-sdk\n", "")
+        assert (cache / "micropython-1.25.0" / "lib" / "tinyusb" / "src" / "tusb.h").is_file()
+    other = kept.parent / "sdk"
+    other.mkdir()
+    result = run(TOOLS / "get_pico_sdk.sh", environment | {"PICO_SDK_PATH": str(other)})
+    assert result.returncode == 3 and f"found no pico_sdk_init.cmake in {other}" in result.stderr
+    (other / "pico_sdk_init.cmake").touch()
+    result = run(TOOLS / "get_pico_sdk.sh", environment | {"PICO_SDK_PATH": str(other)})
+    assert (result.returncode, result.stdout) == (0, f"{other}\n")
+
+
+def test_setup_for_a_board_asks_for_what_its_firmware_needs(machine):
+    gcc = f'case "$*" in *libstdc++.a*) echo libstdc++.a;; *) exec {shutil.which("arm-none-eabi-gcc")} "$@";; esac'
+    missing = {"id": "echo 1000", "sudo": "exit 1", "apt-get": "exit 1", "arm-none-eabi-gcc": gcc}
+    result = run_setup(machine("cmake", "clang", **missing), "RPI_PICO2", "clang")
+    assert result.returncode == 3
+    assert result.stderr == (
+        "setup: run: sudo apt-get install --no-install-recommends clang cmake libstdc++-arm-none-eabi-newlib \n"
+    )
+
+
+def test_setup_for_a_board_that_is_not_there(machine):
+    result = run_setup(machine(), "PYBOARD")
+    assert (result.returncode, result.stderr) == (2, "setup: expected a folder of boards/, got PYBOARD\n")
+
+
+def run_setup(environment, *arguments):
+    return subprocess.run(["/bin/sh", TOOLS / "setup.sh", *arguments], env=environment, capture_output=True, text=True)
+
+
 def test_setup_says_in_one_line_what_to_install(machine):
     environment = machine("uncrustify", "qemu-system-arm", id="echo 1000", sudo="exit 1", **{"apt-get": "exit 1"})
     result = run(TOOLS / "setup.sh", environment)
