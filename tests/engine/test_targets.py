@@ -187,6 +187,19 @@ def test_depthwise_in_place_saves_memory(target):
     assert report["arena_bytes"] < 0.65 * apart
 
 
+def test_wide_layers_do_with_less_scratch_where_it_counts():
+    """A tile at a time, 8 bytes an input of a pixel, where a block of them would raise the arena by more than 2 %."""
+    rng = np.random.default_rng(3)
+    file = tflite_file.File()
+    x, y = (file.int8((1, 20, 20, c), 0.1, 3) for c in (120, 40))
+    weights = rng.integers(-127, 128, (40, 1, 1, 120)).astype(np.int8)
+    constants = file.int8(weights.shape, 0.02, 0, weights, axis=0), file.int32(np.arange(40), 0.002)
+    file.add("CONV_2D", [x, *constants], y, strideH=1, strideW=1)
+    content = random_layers.finish(file, x, y, rng)
+    assert compile_tflite(content).report["arena_bytes"] == 400 * 160
+    assert compile_tflite(content, target="dsp").report["arena_bytes"] == 400 * 160 + 8 * 120
+
+
 @pytest.mark.skipif(not SHIPPED.is_file(), reason="models/objects.tflite is not there")
 def test_depthwise_in_place_saves_memory_with_mve():
     """So the network above runs in the place of its input somewhere."""

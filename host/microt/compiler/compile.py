@@ -174,6 +174,22 @@ def _depthwise_in_place(graph, schedule, lowered, laid, placed, target):
         lowered, laid, placed = changed, other, again
 
 
+_WORTH = 1.02  # times the arena: what less scratch must save, as kernels are slower with it
+
+
+def _less_scratch(graph, schedule, lowered, laid, placed):
+    """(constants, what `_place` gives for them) with less scratch where it makes the arena larger."""
+    least = [constants.within(0) for constants in laid]
+    smallest = _place(graph, schedule, lowered, least)
+    if smallest[2] * _WORTH > placed[2]:
+        return laid, placed
+    alive = _alive(placed, len(lowered))
+    room = [smallest[2] - (bytes_ - constants.scratch) for bytes_, constants in zip(alive, laid, strict=True)]
+    fitted = [constants.within(left) for constants, left in zip(laid, room, strict=True)]
+    again = _place(graph, schedule, lowered, fitted)
+    return (fitted, again) if again[2] <= smallest[2] else (least, smallest)
+
+
 def _alive(placed, steps):
     """Bytes alive at each step of what `_place` gives."""
     records, _, _, scratch = placed
@@ -222,6 +238,7 @@ def _program(graph, schedule, lowered, target, features, pixels, front_end, in_p
     lowered, laid, placed = _order(graph, schedule, lowered, laid)
     if in_place:
         lowered, laid, placed = _depthwise_in_place(graph, schedule, lowered, laid, placed, target)
+    laid, placed = _less_scratch(graph, schedule, lowered, laid, placed)
     records, index_of, arena, scratch = placed
     start = index_of[graph.inputs[0]]
     beside = 0

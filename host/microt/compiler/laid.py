@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """How an operator's constants lie in the file: what every target's layouts are made of."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -49,7 +49,7 @@ class Laid:
     layout: the file's number; scratch: bytes that the kernel needs in the arena beside its tensors;
     why: where an operator that has faster layouts got TensorFlow Lite's order, the reason; in_place:
     whether this layout's kernel can put the output where the input is, though it reads inputs again
-    that it has passed.
+    that it has passed; least: the scratch that the kernel can do with, more slowly, where that is less.
     """
 
     layout: int
@@ -59,6 +59,12 @@ class Laid:
     scratch: int = 0
     why: str = field(default="", compare=False)
     in_place: bool = False
+    least: int | None = None
+
+    def within(self, room):
+        """As this with no more scratch than `room`, if that can be."""
+        least = self.scratch if self.least is None else self.least
+        return replace(self, scratch=min(self.scratch, max(least, room // 16 * 16)))
 
 
 def plain(weights=None, bias=None, requant=None, scratch=0, why=""):

@@ -118,9 +118,10 @@ def _wide_tiles(pixels: int, depth: int) -> int:
     return -(-tiles // blocks)
 
 
-def conv_scratch(window: Window, layout: int, channel_bytes: int) -> int:
-    """channel_bytes: bytes of weights of an output channel, read in layout 0 only."""
-    tiles = min(window.pixels // 4, BLOCK_TILES)
+def conv_scratch(window: Window, layout: int, channel_bytes: int, *, least: bool = False) -> int:
+    """channel_bytes: bytes of weights of an output channel, read in layout 0 only; least: what the kernel can do
+    with, tile by tile."""
+    tiles = 1 if least else min(window.pixels // 4, BLOCK_TILES)
     channels = window.inputs[2]
     if layout == NARROW:
         return tiles * 8 * channels
@@ -128,7 +129,7 @@ def conv_scratch(window: Window, layout: int, channel_bytes: int) -> int:
         return round_up(tiles * FIRST_TILE + 3 * window.inputs[1], 16)
     if layout == WIDE:
         depth = _depth(window)
-        block = _wide_tiles(window.pixels, depth)
+        block = 0 if least else _wide_tiles(window.pixels, depth)
         buffer = 4 * depth if block else 0
         patch = 0 if _is_direct(window) else 4 * depth
         return max(block, 1) * 8 * depth + buffer + patch
@@ -191,6 +192,7 @@ def lay_out_conv(window: Window, weights: np.ndarray, requant: Requant) -> Laid:
         b"",
         merged.astype("<i4").tobytes(),
         conv_scratch(window, layout, 0),
+        least=conv_scratch(window, layout, 0, least=True),
     )
 
 

@@ -78,6 +78,17 @@ def test_sections_of_another_size_are_refused(tmp_path):
     assert all("section sizes do not fit the weight layout" in line for line in refused)
 
 
+@pytest.mark.parametrize("name", ["pw_6x6_8-5", "pw_12x12_40-6", "conv3x3s2_8x8_3-4", "conv3x3s1_6x6_8-4"])
+def test_scratch_for_one_tile_is_the_least(name, tmp_path):
+    each = case(name)
+    each.laid = each.laid.within(0)
+    assert 0 < each.laid.scratch == each.laid.least < case(name).laid.scratch
+    assert machine.run([each], tmp_path) == []
+    each.laid = dataclasses.replace(each.laid, scratch=each.laid.scratch - 1)
+    (line,) = machine.run([each], tmp_path)
+    assert "needs more scratch" in line
+
+
 def test_a_layout_of_another_operator_is_refused(tmp_path):
     each = case("pw_6x6_8-4")
     each.laid = dataclasses.replace(each.laid, layout=layouts.PLANES)

@@ -33,6 +33,7 @@ typedef struct _layer_t {
     const microt_op_t *op;
     microt_window_args_t a;
     int32_t pixels; // of the output
+    int32_t most; // tiles of a block, as many as the scratch has room for; WIDE: 0 for tile by tile
     int32_t depth; // inputs of a pixel once expanded
     const int32_t *records;
     int32_t *tiles; // scratch: expanded inputs
@@ -58,7 +59,7 @@ static void narrow_layer(const layer_t *l) {
         if (l->pixels - p < 4) {
             p = l->pixels - 4; // overlaps the tile before
         }
-        const int32_t tiles = microt_min((l->pixels - p) / 4, BLOCK_TILES);
+        const int32_t tiles = microt_min((l->pixels - p) / 4, l->most);
         microt_dsp_expand4(l->in + p * l->depth, l->tiles, l->depth, tiles);
         narrow(l, p, tiles);
         p += 4 * tiles;
@@ -117,7 +118,7 @@ static void first_layer(const layer_t *l) {
         if (l->pixels - p < 4) {
             p = l->pixels - 4;
         }
-        const int32_t tiles = microt_min((l->pixels - p) / 4, BLOCK_TILES);
+        const int32_t tiles = microt_min((l->pixels - p) / 4, l->most);
         first_expand(l, p, 4 * tiles);
         narrow(l, p, tiles);
         p += 4 * tiles;
@@ -196,11 +197,10 @@ static void wide_tile(const layer_t *l, int32_t first, int32_t size) {
 }
 
 static void wide_layer(const layer_t *l) {
-    const int32_t most = wide_tiles(l->pixels, l->depth);
     for (int32_t p = 0; p < l->pixels;) {
         const int32_t left = l->pixels - p;
-        if (most != 0 && left >= 4) {
-            const int32_t tiles = microt_min(left / 4, most);
+        if (l->most != 0 && left >= 4) {
+            const int32_t tiles = microt_min(left / 4, l->most);
             wide_block(l, p, tiles);
             p += 4 * tiles;
         } else if (left % 3 == 0 && left < 12) { // 9, 6 or 3
@@ -248,19 +248,23 @@ void microt_dsp_conv_2d(const microt_op_t *op, uint8_t *arena, unsigned layout, 
         .records = (const int32_t *)op->requant,
         .tiles = (int32_t *)scratch,
     };
+    const int32_t room = (int32_t)op->scratch_size;
     if (layout == MICROT_DSP_NARROW) {
         l.depth = op->in[0].c;
+        l.most = microt_min(BLOCK_TILES, room / (8 * l.depth));
         narrow_layer(&l);
     } else if (layout == MICROT_DSP_FIRST) {
         l.depth = 28;
-        l.buffer = (int32_t *)(scratch + microt_min(l.pixels / 4, BLOCK_TILES) * FIRST_TILE);
+        l.most = microt_min(microt_min(l.pixels / 4, BLOCK_TILES), (room - 3 * op->in[0].w) / FIRST_TILE);
+        l.buffer = (int32_t *)(scratch + l.most * FIRST_TILE);
         first_layer(&l);
     } else if (layout == MICROT_DSP_WIDE) {
         l.depth = wide_depth(op, &l.a);
-        const int32_t tiles = wide_tiles(l.pixels, l.depth);
-        l.buffer = (int32_t *)(scratch + microt_max(tiles, 1) * 8 * l.depth);
-        if (!wide_direct(op, &l.a)) {
-            l.patch = (int8_t *)l.buffer + (tiles != 0 ? 4 * l.depth : 0);
+        const bool direct = wide_direct(op, &l.a);
+        l.most = wide_tiles(l.pixels, l.depth, room - (direct ? 0 : 4 * l.depth));
+        l.buffer = (int32_t *)(scratch + microt_max(l.most, 1) * 8 * l.depth);
+        if (!direct) {
+            l.patch = (int8_t *)l.buffer + (l.most != 0 ? 4 * l.depth : 0);
         }
         wide_layer(&l);
     } else {

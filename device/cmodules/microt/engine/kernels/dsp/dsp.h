@@ -57,7 +57,8 @@ enum {
 #endif
 #endif
 
-// Bytes of scratch that an op needs; layout as in its record. Compiles everywhere.
+// Bytes of scratch that an op needs at least; layout as in its record. With more, up to what layout_dsp.py counts,
+// CONV_2D does more pixels at a time, which is faster. Compiles everywhere.
 uint32_t microt_dsp_scratch(const microt_op_t *op, unsigned layout);
 
 // NULL when the kernels can run the op in this layout (they read and write nothing outside its

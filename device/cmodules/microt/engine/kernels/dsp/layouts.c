@@ -11,18 +11,15 @@ static uint32_t round16(uint32_t n) {
 
 static uint32_t conv_scratch(const microt_op_t *op, unsigned layout) {
     const microt_window_args_t a = microt_window_args(op);
-    const int32_t pixels = op->out.h * op->out.w;
-    const int32_t tiles = microt_min(pixels / 4, BLOCK_TILES);
     if (layout == MICROT_DSP_NARROW) {
-        return (uint32_t)(tiles * 8 * op->in[0].c);
+        return (uint32_t)(8 * op->in[0].c);
     }
     if (layout == MICROT_DSP_FIRST) {
-        return round16((uint32_t)(tiles * FIRST_TILE + 3 * op->in[0].w));
+        return round16((uint32_t)(FIRST_TILE + 3 * op->in[0].w));
     }
     if (layout == MICROT_DSP_WIDE) {
-        const int32_t depth = wide_depth(op, &a), block = wide_tiles(pixels, depth);
-        return (uint32_t)(microt_max(block, 1) * 8 * depth + (block != 0 ? 4 * depth : 0)
-            + (wide_direct(op, &a) ? 0 : 4 * depth));
+        const int32_t depth = wide_depth(op, &a);
+        return (uint32_t)(8 * depth + (wide_direct(op, &a) ? 0 : 4 * depth));
     }
     // A group's channels have weights for all its taps: a file of 2^30 bytes bounds the inputs of a pixel.
     const uint32_t taps = (uint32_t)(a.kernel_h * a.kernel_w);

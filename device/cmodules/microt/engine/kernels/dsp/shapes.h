@@ -51,10 +51,10 @@ static inline bool wide_direct(const microt_op_t *op, const microt_window_args_t
            && !(a->pad_top | a->pad_left | a->pad_bottom | a->pad_right) && op->in[0].c % 8 == 0;
 }
 
-// WIDE: tiles in a block of buffered weights, 0 when tile by tile is better.
-static inline int32_t wide_tiles(int32_t pixels, int32_t depth) {
+// WIDE: tiles in a block of buffered weights in so many bytes, 0 when tile by tile is better.
+static inline int32_t wide_tiles(int32_t pixels, int32_t depth, int32_t room) {
     const int32_t tiles = pixels / 4;
-    const int32_t bytes = pixels <= SMALL_PIXELS ? BLOCK_BYTES_SMALL : BLOCK_BYTES;
+    const int32_t bytes = microt_min(pixels <= SMALL_PIXELS ? BLOCK_BYTES_SMALL : BLOCK_BYTES, room - 4 * depth);
     const int32_t most = microt_min(BLOCK_TILES, bytes / (8 * depth));
     if (tiles < WIDE_TILES || most < WIDE_TILES) {
         return 0;
