@@ -348,6 +348,19 @@ int main(void) {
 # --- ESP32 ----------------------------------------------------------------------------------------------------------
 
 
+def test_esp32_kernels_compile(tmp_path):
+    """The engine for Xtensa, with ESP-IDF's compiler or that of Debian's package gcc-xtensa-lx106."""
+    compilers = {"xtensa-esp32s3-elf-gcc": [], "xtensa-lx106-elf-gcc": ["--specs=picolibc.specs"]}
+    found = [(name, options) for name, options in compilers.items() if shutil.which(name)]
+    if not found:
+        pytest.skip("needs xtensa-esp32s3-elf-gcc, or Debian's gcc-xtensa-lx106 and picolibc-xtensa-lx106-elf")
+    (compiler, options), *_ = found
+    flags = ["-std=gnu99", "-Wall", "-Werror", "-Wdouble-promotion", "-O2", "-mlongcalls", f"-I{MODULE}", "-c"]
+    engine = MODULE / "engine"
+    for source in [*engine.glob("*.c"), *engine.glob("kernels/*/*.c")]:
+        subprocess.run([compiler, *options, *flags, source, "-o", tmp_path / "file.o"], check=True)
+
+
 def partitions(board):
     rows = [line.split(",") for line in (board.path / "partitions.csv").read_text().splitlines() if line[:1] != "#"]
     return {row[0].strip(): (int(row[3], 16), int(row[4], 16)) for row in rows}

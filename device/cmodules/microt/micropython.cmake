@@ -26,7 +26,7 @@ set_source_files_properties(${MICROT_ENGINE_SOURCES} PROPERTIES
 )
 set(MICROT_FAST ${MICROT_ENGINE_SOURCES})
 list(FILTER MICROT_FAST INCLUDE REGEX
-    "engine/(kernels/(m0|mve)/.*|kernels/ref/(average_pool_2d|conv_2d|depthwise_conv_2d|fully_connected|mean))[.]c$"
+    "engine/(front_end|kernels/(m0|mve)/.*|kernels/ref/(average_pool_2d|conv_2d|depthwise_conv_2d|fully_connected|mean))[.]c$"
 )
 set_source_files_properties(${MICROT_FAST} PROPERTIES
     COMPILE_OPTIONS "-O2;-ffp-contract=off;-fno-math-errno"
