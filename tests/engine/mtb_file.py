@@ -458,8 +458,9 @@ def depthwise_in_place(seed=0, out=0, scratch=(160, 36), layout=1, later=False, 
     }
 
 
-def sound(seed=0, coefficients=5) -> dict:
-    """A front end for sound, 4 frames of 5 coefficients or 6 bands, whose input is the embedding."""
+def sound(seed=0, coefficients=5, shift=-7) -> dict:
+    """A front end for sound, 4 frames of 5 coefficients or 6 bands, whose input is the embedding. shift: of its values;
+    the higher, the more of their low bits are in the input and the more of them are clipped."""
     rng = np.random.default_rng([seed, 3])
     columns = coefficients or 6
 
@@ -475,7 +476,7 @@ def sound(seed=0, coefficients=5) -> dict:
         ]
         cosines = store(rng.integers(-9000, 9001, 6 * coefficients).astype("<i2").tobytes())[0]
         return struct.pack(
-            "<HHIHHHHHHiii7I4x", 1, 8000, 60 + 3 * 40, 60, 40, 64, 6, coefficients, 100, -20000, 1 << 30, -7,
+            "<HHIHHHHHHiii7I4x", 1, 8000, 60 + 3 * 40, 60, 40, 64, 6, coefficients, 100, -20000, 1 << 30, shift,
             *tables, cosines, 32, 4 * 64 + 8 + 4 * 6,
         )  # fmt: skip
 
