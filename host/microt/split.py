@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 """Where to take the first exit: every place to cut an int8 network, with what it costs and how well it learns.
 
-A cut is a map of the network behind which nothing else is needed to go on, so that resuming takes
-this one tensor. Its vector is the pooled map. Accuracies are those of few-shot episodes with the
+A cut is a map of the network behind which nothing else is needed to go on, but the means of earlier maps, so that
+resuming takes this one tensor. Its vector is the pooled map. Accuracies are those of few-shot episodes with the
 NumPy twin of the device's head (`microt.head`): no prior travels with an arbitrary cut, so they lie a
 little below what the finished backbone reaches, alike for all cuts.
 """
@@ -28,16 +28,20 @@ FEWEST_VALUES = 8  # of a pooled map worth learning on
 
 @dataclass(frozen=True)
 class Cut:
-    """tensor: index in the file. macs: multiply-accumulates up to it. size: bytes to keep for resuming."""
+    """tensor: index in the file. macs: multiply-accumulates up to it. size: bytes to keep for resuming.
+
+    beside: values of pooled maps of earlier layers that are still wanted at the end, kept as well.
+    """
 
     tensor: int
     name: str
     shape: tuple[int, int, int]
     macs: int
+    beside: int = 0
 
     @property
     def size(self) -> int:
-        return math.prod(self.shape)
+        return math.prod(self.shape) + self.beside
 
 
 def split(
@@ -234,10 +238,12 @@ class Network:
             output = int(op.Outputs(0))
             written.add(output)
             live = {t for t in written if any(t in _inputs(later) for later in self._ops[place + 1 :])}
-            shape = tuple(int(n) for n in self._graph.Tensors(output).ShapeAsNumpy())
-            if live == {output} and len(shape) == 4 and shape[1] * shape[2] > 1 and shape[3] >= FEWEST_VALUES:
+            beside = [self._pooled_length(t, place) for t in live - {output}]
+            shape = self._shape(output)
+            alone = output in live and all(beside)
+            if alone and len(shape) == 4 and shape[1] * shape[2] > 1 and shape[3] >= FEWEST_VALUES:
                 name = self._graph.Tensors(output).Name().decode()
-                found.append((place, Cut(output, name, shape[1:], macs)))
+                found.append((place, Cut(output, name, shape[1:], macs, sum(beside))))
         maps = [item for item in found if self._kind(item[0]) not in ("PAD", "DEPTHWISE_CONV_2D")]
         if len(maps) < 2:
             raise ValueError(f"{self.name}: no map to cut at, got {len(maps)} that alone carries the network on")
@@ -257,6 +263,17 @@ class Network:
                 )
             progress(i + 1, len(x))
         return found
+
+    def _pooled_length(self, tensor: int, place: int) -> int:
+        """Values that stand for a tensor of which, after `place`, only the mean is wanted; 0 for any other tensor."""
+        shape = self._shape(tensor)
+        if math.prod(shape[1:-1]) == 1:
+            return shape[-1]
+        later = [i for i in range(place + 1, len(self._ops)) if tensor in _inputs(self._ops[i])]
+        return shape[-1] if all(self._kind(i) in ("MEAN", "AVERAGE_POOL_2D") for i in later) else 0
+
+    def _shape(self, tensor: int) -> tuple[int, ...]:
+        return tuple(int(n) for n in self._graph.Tensors(tensor).ShapeAsNumpy())
 
     def _trunk(self) -> None:
         """Keeps the operators that the deepest output needs: not the branches of earlier exits."""

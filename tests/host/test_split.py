@@ -73,9 +73,13 @@ def test_all_answered_at_the_cut_is_the_cut_alone():
 
 def test_shipped_backbone_without_its_first_exits_branch():
     cuts, last = splitting.Network(SHIPPED).cuts()
-    assert len(cuts) == 13 and last.macs == 7_489_152
-    block6 = cuts[6]
-    assert (block6.macs, block6.shape, block6.size) == (3_416_832, (6, 6, 128), 4608)
+    assert len(cuts) == 13 and last.macs == 13_933_248
+    block7 = cuts[7]
+    assert (block7.macs, block7.shape, block7.size) == (5_509_952, (7, 7, 128), 6272)
+    # the means of blocks 9 and 11 go to the end: behind them, they are kept as well
+    assert [(cut.shape, cut.beside) for cut in cuts[9:]] == [
+        ((7, 7, 128), 0), ((7, 7, 128), 128), ((7, 7, 128), 128), ((7, 7, 256), 256),
+    ]  # fmt: skip
 
 
 def test_pooled_maps_are_the_engines(result):
