@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable
-from pathlib import Path
 
 from microt.boards import Board
 from microt.boards.board import ROOT
@@ -98,7 +97,7 @@ def _networks() -> dict[str, Callable[[], bytes]]:
     import numpy as np
 
     from microt import quantize
-    from microt.zoo import ds_cnn, mcunet, mobilenet_v2, motion, proxylessnas
+    from microt.zoo import ds_cnn, mcunet, mobilenet_v1, mobilenet_v2, motion, proxylessnas
 
     def pictures(model):
         return quantize.quantize(model, np.zeros((1, *model.input_shape[1:]), np.uint8) + 128)
@@ -107,7 +106,7 @@ def _networks() -> dict[str, Callable[[], bytes]]:
         return quantize.quantize_samples(model, np.ones((1, *model.input_shape[1:]), np.float32))
 
     return {
-        "objects": lambda: (ROOT / "models" / "objects.tflite").read_bytes(),
+        "mobilenet_v1_025_96": lambda: pictures(mobilenet_v1.mobilenet_v1()),
         "ds_cnn": lambda: samples(ds_cnn.ds_cnn()),
         "motion": lambda: samples(motion.motion()),
         "mobilenet_v2_035_96": lambda: pictures(mobilenet_v2.mobilenet_v2(0.35, 96)),
@@ -118,13 +117,13 @@ def _networks() -> dict[str, Callable[[], bytes]]:
     }
 
 
-def sizes_of(content: bytes, features: Path | None = None) -> dict[str, dict[str, int]]:
+def sizes_of(content: bytes) -> dict[str, dict[str, int]]:
     """{target: {"flash_bytes", "arena_bytes", "macs"}} of a .tflite file for every target that a board has."""
     from microt.compiler import compile_tflite
 
     found = {}
     for target in sorted({Board.load(name).target for name in Board.names()}):
-        report = compile_tflite(content, target=target, features=features).report
+        report = compile_tflite(content, target=target).report
         found[target] = {key: report[key] for key in ("flash_bytes", "arena_bytes", "macs")}
     return found
 
@@ -132,8 +131,7 @@ def sizes_of(content: bytes, features: Path | None = None) -> dict[str, dict[str
 def main() -> None:
     zoo = {}
     for name, content in _networks().items():
-        features = ROOT / "models" / f"{name}_features.npz"
-        zoo[name] = sizes_of(content(), features if features.is_file() else None)
+        zoo[name] = sizes_of(content())
         print(name, zoo[name], file=sys.stderr)
     ZOO.write_text(json.dumps(zoo, indent=1) + "\n")
 

@@ -37,8 +37,8 @@ def test_embeddings_are_the_hosts(firmware, board, port, request, tmp_path):
     content = MODEL.read_bytes()
     laid_out = tmp_path / "objects.mtb"
     laid_out.write_bytes(compile_tflite(content, target=board.target, pixels=True).data)
-    inputs = np.random.default_rng(0).integers(-128, 128, (INPUTS, 96, 96, 3), np.int8)
-    expected = Backbone(compile_tflite(content, pixels=True).data).embed(inputs)
-    for got, wanted in zip(embed.embed(laid_out, inputs, port=port), expected, strict=True):
+    host = Backbone(compile_tflite(content, pixels=True).data)
+    inputs = np.random.default_rng(0).integers(-128, 128, (INPUTS, *host.input_shape), np.int8)
+    for got, wanted in zip(embed.embed(laid_out, inputs, port=port), host.embed(inputs), strict=True):
         assert np.array_equal(got, wanted)
     assert identify.firmware(port).rom_bytes > len(laid_out.read_bytes())
