@@ -198,14 +198,15 @@ def _millions(value: float | None, unit: float) -> str:
 
 
 def _misses(results, verdicts, slower) -> str:
-    """Each figure that falls short: where its instructions go, and what was tried."""
+    """Each figure that falls short, of the second bar too: where its instructions go, and what was tried."""
     tried = tomllib.loads(MISSES.read_text())
     parts = []
     for verdict in verdicts:
-        if verdict.ours is None or verdict.reached:
+        if verdict.ours is None or verdict.ours <= verdict.bar.after:
             continue
         counted = results[verdict.bar.board]["networks"][verdict.network]
-        title = f"### {verdict.network} on {verdict.core}: {verdict.bar.figure.replace('_', ' ')}"
+        of = f", {verdict.ours:.2f} M, of the second figure, {verdict.bar.after:g} M" if verdict.reached else ""
+        title = f"### {verdict.network} on {verdict.core}: {verdict.bar.figure.replace('_', ' ')}{of}"
         parts += [title, _histogram(counted["histogram"]), tried.get(verdict.key, tried["untold"])]
     for board, layer, what in slower:
         counted = results[board]["layers"][layer]
