@@ -23,7 +23,7 @@ from microt.engine import Backbone
 from microt.learning.episodes import (
     BACKBONE,
     HOST_SET,
-    SETS,
+    PICTURES,
     Episode,
     Job,
     draw,
@@ -36,8 +36,7 @@ from microt.learning.episodes import (
 SHOTS = (1, 5, 10, 20)
 HEADS = ("lda", "logistic", "ridge", "means")
 DEFAULT = "lda"
-REFERENCE_SETS = SETS[:4]
-HOST_PICTURES = 30  # a class
+REFERENCE_SETS = PICTURES[:4]
 PARTS = ((0, 0, 128), (1, 0, 256))  # (exit, start, values): embeddings of 128 and 256 values without a transform
 
 
@@ -52,7 +51,8 @@ def measure(folder: str | Path, log: Callable[[str], object] = print, episodes: 
         for kind in HEADS
     ]
     jobs += [Job(draw(samples, SHOTS[-1], (e,)), "logistic", part=part)
-             for samples in sets.values() for e in range(episodes) for part in PARTS]  # fmt: skip
+             for samples in sets.values() if samples.name in PICTURES
+             for e in range(episodes) for part in PARTS]  # fmt: skip
     log(f"{len(jobs)} fits with the device's code")
     found, logistic = {}, {}
     for job, said in zip(jobs, on_device(jobs), strict=True):
@@ -69,6 +69,13 @@ def measure(folder: str | Path, log: Callable[[str], object] = print, episodes: 
     result = {
         "accuracy": {
             kind: {str(s): mean_over_sets(rows).round(4).tolist() for s, rows in sorted(by_shots.items())}
+            for kind, by_shots in found.items()
+        },
+        "accuracy_pictures": {
+            kind: {
+                str(s): mean_over_sets([row for row in rows if row[0] in PICTURES]).round(4).tolist()
+                for s, rows in sorted(by_shots.items())
+            }
             for kind, by_shots in found.items()
         },
         "accuracy_by_set": {
@@ -98,25 +105,26 @@ def shots_of(episode: Episode) -> int:
 
 
 @functools.cache
-def features() -> list[head.ExitFeatures]:
-    """Those of the shipped backbone."""
-    return head.load_features(BACKBONE.with_name(BACKBONE.stem + "_features.npz"))
+def features(backbone: Path = BACKBONE) -> list[head.ExitFeatures]:
+    """Those of a shipped backbone."""
+    return head.load_features(backbone.with_name(backbone.stem + "_features.npz"))
 
 
 @functools.cache
-def quantization() -> list[tuple[float, int]]:
+def quantization(backbone: Path = BACKBONE) -> list[tuple[float, int]]:
     """(scale, zero point) of each exit."""
-    return [(e.scale, e.zero_point) for e in Backbone(BACKBONE).exits]
+    return [(e.scale, e.zero_point) for e in Backbone(backbone).exits]
 
 
 def projected(episode: Episode) -> list[tuple[np.ndarray, np.ndarray]]:
     """(support, queries) in the projected space of each exit, float32."""
     found = []
-    for e in features():
+    backbone = episode.samples.backbone
+    for e in features(backbone):
         pair = []
         for index in (episode.support, episode.queries):
             embeddings = [values[index] for values in episode.samples.embeddings]
-            pair.append(head.project(e, head.feature(e, embeddings, quantization())))
+            pair.append(head.project(e, head.feature(e, embeddings, quantization(backbone))))
         found.append(tuple(pair))
     return found
 
@@ -156,14 +164,10 @@ def priors(samples):
     """For each exit the mean and the within-class covariance of the host's pictures; None without them."""
     if samples is None:
         return None
-    rng = np.random.default_rng(0)
-    train = [rng.permutation(np.flatnonzero((samples.y == c) & (samples.split == 0)))[:HOST_PICTURES]
-             for c in np.unique(samples.y)]  # fmt: skip
-    index = np.concatenate(train)
     found = []
     for exit in range(len(samples.embeddings)):
-        z, mean = full_feature([e[index] for e in samples.embeddings], exit)
-        found.append((mean, head.within_class(z.astype(np.float64), samples.y[index])))
+        z, mean = full_feature(samples.embeddings, exit)
+        found.append((mean, head.within_class(z.astype(np.float64), samples.y)))
     return found
 
 
@@ -183,8 +187,10 @@ def prior_lda(episode: Episode, prior) -> np.ndarray:
 def table(result: dict) -> str:
     """In Markdown: accuracy by head and shots, exit 0 / exit 1."""
     lines = ["| head | " + " | ".join(f"{s} shot{'s' * (s > 1)}" for s in SHOTS) + " |", "|---" * 5 + "|"]
-    for kind, found in result["accuracy"].items():
-        lines.append(f"| {kind} | " + " | ".join("{:.3f} / {:.3f}".format(*found[str(s)]) for s in SHOTS) + " |")
+    for field, what in (("accuracy", "all sets"), ("accuracy_pictures", "pictures")):
+        for kind, found in result[field].items():
+            figures = " | ".join("{:.3f} / {:.3f}".format(*found[str(s)]) for s in SHOTS)
+            lines.append(f"| {kind}, {what} | {figures} |")
     return "\n".join(lines)
 
 

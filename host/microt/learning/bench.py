@@ -17,6 +17,7 @@ of learning.json:
       heads                              {head: {fit_instructions, calibrate_instructions, fit_heap_bytes, kept_bytes}}
     microt.learning.accuracy
       accuracy                           {head: {shots: [exit 0, exit 1]}}, mean over sets and episodes
+      accuracy_pictures                  the same of the sets of pictures alone
       accuracy_by_set                    {set: [exit 0, exit 1]} of the default head at 20 shots
       reference, accuracy_gap            [exit 0, exit 1]: float64 discriminants with the full prior on four sets of
                                          colour pictures, 20 shots, and how much better they are than the default head
@@ -32,7 +33,8 @@ of learning.json:
       exit_scores                        {score: [AUROC of "exit 0 is right", staged accuracy at half]}
     microt.learning.rejection
       reject_auroc                       {exit: mean over the sets}, half of the classes taught
-      reject_auroc_by_set, reject_scores {set: [exit 0, exit 1]}, {score that was compared: [exit 0, exit 1]}
+      reject_auroc_by_set, ..._pictures  {set: [exit 0, exit 1]}; [exit 0, exit 1] of the pictures alone
+      reject_scores                      {score that was compared: [exit 0, exit 1]}, pictures
     microt.learning.keeping
       keeping                            {policy: {samples kept of a class: [exit 0, exit 1]}}
     microt.learning.power

@@ -7,23 +7,37 @@ on the unix build. Support samples come from a set's train split, queries from i
 
 from __future__ import annotations
 
+import functools
 import json
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
 from microt import data
 from microt.boards import unixport
+from microt.compiler import read_info
 from microt.engine import Backbone
 from microt.learning import task_file
 
 ROOT = Path(__file__).resolve().parents[3]
 BACKBONE = ROOT / "models" / "objects.mtb"
-SETS = ("flower_photos", "clothing", "sign_digits", "grocery_store", "fashion_mnist", "omniglot_small")
+SETS = {
+    "flower_photos": "objects",
+    "clothing": "objects",
+    "sign_digits": "objects",
+    "grocery_store": "objects",
+    "fashion_mnist": "objects",
+    "omniglot_small": "objects",
+    "spoken_digits": "sound",
+    "air_digits_imu": "motion",
+    "activity_imu": "motion",
+}  # and the backbone in models/ that hears or sees it
+PICTURES = tuple(name for name, backbone in SETS.items() if backbone == "objects")
 HOST_SET = "tiny_imagenet_subset"  # what the backbone's prior was made from
+HOST_PICTURES = 30  # a class
 WAYS = 10
 QUERIES = 200
 
@@ -92,12 +106,15 @@ def samples(path):
             yield memoryview(x)
 
 folder = sys.argv[1]
-net = Net(microt.Backbone(sys.argv[2]))
-size = sum(net.dims)
-for number in range(int(sys.argv[3])):
+nets = {}
+for number in range(int(sys.argv[2])):
     path = "%s/%d" % (folder, number)
     with open(path + ".json") as file:
         job = json.load(file)
+    if job["backbone"] not in nets:
+        nets[job["backbone"]] = Net(microt.Backbone(job["backbone"]))
+    net = nets[job["backbone"]]
+    size = sum(net.dims)
     task = microt.Task(net, path, head=job["head"])
     if job["part"]:
         found = {"answers": [[[label, 0, 0]] for label in plain_labels(task, job["head"], path + ".bin", *job["part"])]}
@@ -124,9 +141,10 @@ for number in range(int(sys.argv[3])):
 
 @dataclass(frozen=True)
 class Samples:
-    """A set's embeddings: one (n, dim) int8 an exit, classes y (n,), split (n,): 0 train, 1 test."""
+    """A set's embeddings by a backbone: one (n, dim) int8 an exit, classes y (n,), split (n,): 0 train, 1 test."""
 
     name: str
+    backbone: Path
     embeddings: list[np.ndarray]
     y: np.ndarray
     split: np.ndarray
@@ -169,25 +187,28 @@ def shared_folder() -> Path:
     return ROOT.parent / "shared" / "data"
 
 
-def shared(folder: str | Path, log: Callable[[str], object], names: Sequence[str] = SETS) -> dict[str, Samples]:
+def shared(folder: str | Path, log: Callable[[str], object], names: Iterable[str] = SETS) -> dict[str, Samples]:
     """The sets' embeddings, kept under build/bench/embeddings by the backbone's identity. Absent sets are left out."""
-    net = Backbone(BACKBONE)
     found = {}
     for name in names:
+        backbone = BACKBONE.with_name(SETS.get(name, "objects") + ".mtb")
+        net = Backbone(backbone)
         kept = ROOT / "build" / "bench" / "embeddings" / f"{net.sha256[:16]}_{name}.npz"
         if not kept.is_file():
             source = Path(folder) / f"{name}.npz"
             if not source.is_file():
                 log(f"{name}: not there, left out")
                 continue
-            pictures = data.load(source, net.input_shape[0])
-            embeddings = net.embed(pictures.x)
+            samples = data.load_for(source, read_info(backbone.read_bytes()))
+            if name == HOST_SET:
+                samples = some(samples, HOST_PICTURES)
+            embeddings = net.embed(samples.x)
             kept.parent.mkdir(parents=True, exist_ok=True)
             arrays = {f"exit{e}": values for e, values in enumerate(embeddings)}
-            np.savez_compressed(kept, y=pictures.y, split=pictures.split, **arrays)
-            log(f"{name}: {len(pictures)} pictures embedded")
+            np.savez_compressed(kept, y=samples.y, split=samples.split, **arrays)
+            log(f"{name}: {len(samples)} samples embedded")
         with np.load(kept) as z:
-            found[name] = Samples(name, [z[f"exit{e}"] for e in range(len(net.exits))], z["y"], z["split"])
+            found[name] = Samples(name, backbone, [z[f"exit{e}"] for e in range(len(net.exits))], z["y"], z["split"])
     return found
 
 
@@ -223,22 +244,22 @@ def on_device(jobs: Sequence[Job]) -> Iterator[dict]:
 
     confidence: what exit 0's threshold is held against. With `track` also "exits": where each query was answered.
     """
-    identity = bytes.fromhex(Backbone(BACKBONE).sha256)
     with tempfile.TemporaryDirectory() as folder:
         for number, job in enumerate(jobs):
             path, e = Path(folder) / str(number), job.episode
             path.mkdir()
             rows, labels = e.samples.rows(e.support), e.labels.astype(str)
-            journal = task_file.pack(task_file.TaskFile(rows, labels, np.zeros(len(labels)), identity))
+            journal = task_file.pack(
+                task_file.TaskFile(rows, labels, np.zeros(len(labels)), identity(e.samples.backbone))
+            )
             (path / "journal.bin").write_bytes(journal)
             path.with_suffix(".bin").write_bytes(e.samples.rows(e.queries).tobytes())
-            path.with_suffix(".json").write_text(json.dumps(
-                {"head": job.head, "ratios": list(job.ratios), "track": job.track, "per_class": job.per_class,
-                 "part": job.part and [job.part[0], sum(e.samples.dims[: job.part[0]]) + job.part[1], job.part[2]]}
-            ))  # fmt: skip
+            part = job.part and [job.part[0], sum(e.samples.dims[: job.part[0]]) + job.part[1], job.part[2]]
+            asked = {"backbone": str(e.samples.backbone), "head": job.head, "ratios": list(job.ratios), "part": part}
+            path.with_suffix(".json").write_text(json.dumps(asked | {"track": job.track, "per_class": job.per_class}))
         script = Path(folder) / "script.py"
         script.write_text(SCRIPT)
-        done = unixport.run(script, args=[folder, str(BACKBONE), str(len(jobs))], heap_bytes=16 << 20, timeout=6000)
+        done = unixport.run(script, args=[folder, str(len(jobs))], heap_bytes=16 << 20, timeout=6000)
     if done.returncode:
         raise RuntimeError(f"the device's code failed: {done.stderr}")
     for line in done.stdout.splitlines():
@@ -249,6 +270,21 @@ def on_device(jobs: Sequence[Job]) -> Iterator[dict]:
             found["confidence"] = np.array([[r[1] for r in row] for row in answers])
             found["familiarity"] = np.array([[r[2] for r in row] for row in answers])
             yield found
+
+
+def some(samples: data.Dataset, most: int) -> data.Dataset:
+    """The training samples of a set, at most so many of a class, drawn by chance."""
+    rng = np.random.default_rng(0)
+    train = [rng.permutation(np.flatnonzero((samples.y == c) & (samples.split == 0)))[:most]
+             for c in np.unique(samples.y)]  # fmt: skip
+    index = np.concatenate(train)
+    return replace(samples, x=samples.x[index], y=samples.y[index], split=samples.split[index])
+
+
+@functools.cache
+def identity(backbone: Path) -> bytes:
+    """SHA-256 of a backbone."""
+    return bytes.fromhex(Backbone(backbone).sha256)
 
 
 def auroc(score: np.ndarray, positive: np.ndarray) -> float:

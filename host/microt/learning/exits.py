@@ -93,9 +93,10 @@ def scores(sets: dict, episodes: int) -> dict:
         for e in range(episodes):
             episode = draw(samples, SHOTS, (e, 1))
             (support, queries), last = projected(episode)
-            logits = fitted(0, support, episode.labels, queries)
+            first, *_, deep = features(samples.backbone)
+            logits = fitted(first, support, episode.labels, queries)
             right = logits.argmax(axis=1) == episode.true
-            right_last = fitted(-1, last[0], episode.labels, last[1]).argmax(axis=1) == episode.true
+            right_last = fitted(deep, last[0], episode.labels, last[1]).argmax(axis=1) == episode.true
             means = np.stack([support[episode.labels == c].mean(axis=0) for c in range(logits.shape[1])])
             for name, score in exit_scores(logits, distances(queries, means)).items():
                 half = score >= np.median(score)
@@ -109,9 +110,9 @@ def scores(sets: dict, episodes: int) -> dict:
     return {name: np.round(v, 4).tolist() for name, v in sorted(averaged.items(), key=lambda item: -item[1][0])}
 
 
-def fitted(exit: int, support, labels, queries) -> np.ndarray:
+def fitted(feature: head.ExitFeatures, support, labels, queries) -> np.ndarray:
     """Logits of the default head, the NumPy twin's."""
-    w, b = head.fit(features()[exit], support, labels)
+    w, b = head.fit(feature, support, labels)
     return queries @ w.T + b
 
 

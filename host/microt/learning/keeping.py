@@ -19,7 +19,17 @@ import numpy as np
 
 from microt import head
 from microt.learning.accuracy import features, quantization
-from microt.learning.episodes import Episode, Job, Samples, draw, mean_over_sets, on_device, shared, shared_folder
+from microt.learning.episodes import (
+    PICTURES,
+    Episode,
+    Job,
+    Samples,
+    draw,
+    mean_over_sets,
+    on_device,
+    shared,
+    shared_folder,
+)
 
 SHOWN = 60
 LIMITS = (5, 10)
@@ -27,8 +37,8 @@ POLICIES = ("reservoir", "first", "herding")
 
 
 def measure(folder: str | Path, log: Callable[[str], object] = print, episodes: int = 2) -> dict:
-    """{"keeping": {policy: {limit: [exit 0, exit 1]}}}: accuracy, mean over the sets with SHOWN samples a class."""
-    sets = {name: s for name, s in shared(folder, log).items() if enough(s)}
+    """{"keeping": {policy: {limit: [exit 0, exit 1]}}}: accuracy, mean over the picture sets with that many."""
+    sets = {name: s for name, s in shared(folder, log, PICTURES).items() if enough(s)}
     kinds, jobs = [], []
     for samples in sets.values():
         for e in range(episodes):
@@ -68,7 +78,9 @@ def by_class(labels: np.ndarray) -> list[np.ndarray]:
 
 def last_feature(samples: Samples, index: np.ndarray) -> np.ndarray:
     """z of the last exit, (n, d)."""
-    return head.feature(features()[-1], [e[index] for e in samples.embeddings], quantization())
+    return head.feature(
+        features(samples.backbone)[-1], [e[index] for e in samples.embeddings], quantization(samples.backbone)
+    )
 
 
 def keep(policy: str, z: np.ndarray, limit: int, rng: np.random.Generator) -> np.ndarray:
