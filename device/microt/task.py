@@ -205,6 +205,7 @@ class Task:
                 head, out = self._fit(exit, progress)
                 heads.append(head)
                 held.append(out)
+            heads = [head() if callable(head) else head for head in heads]
         except MemoryError:
             heads = None
             d, k = self._features[-1].d, self._features[-1].k
@@ -404,10 +405,10 @@ class Task:
         return Result(self._journal.labels[best], scores[best], exit, scores, familiarity)
 
     def _fit(self, exit, progress):
-        # a Head and, where it comes with the fit, its HeldOut
+        # a Head, or what makes it, and, where it comes with the fit, its HeldOut
         if self.head == "lda":
             try:
-                return dual.fit(self.net, exit, self._journal, progress)
+                return dual.solve(self.net, exit, self._journal, progress)
             except MemoryError:
                 gc.collect()  # the same head by iterations, which need less
         return fit(self.net, exit, self._journal, solver(self.head), progress), None

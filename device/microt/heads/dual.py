@@ -44,6 +44,12 @@ ALIKE = 1e-4  # of the squared lengths; what lies closer about its class's mean 
 
 def fit(net, exit, journal, progress=None):
     """A fitted Head and its HeldOut. MemoryError: nothing has changed."""
+    head, held = solve(net, exit, journal, progress)
+    return head(), held
+
+
+def solve(net, exit, journal, progress=None):
+    """As `fit`, with a function that makes the Head: it keeps little, so all exits can be solved before any is made."""
     feature = Feature(net, exit)
     n, classes, k = len(journal), len(journal.labels), feature.k or feature.d
     labels = journal.rows
@@ -102,8 +108,8 @@ def fit(net, exit, journal, progress=None):
     if progress:
         progress("discriminants of exit %d" % exit, classes, classes)
     held = leave_one_out(labels, counts, between, solved, diagonal, rho, ridge, feature.shrink, k)
-    head = weights(net, feature, journal, counts, between, solved, rho, 1 / (1 + HEAT * k * classes / n))
-    return head, held
+    heat = 1 / (1 + HEAT * k * classes / n)
+    return lambda: weights(net, feature, journal, counts, between, solved, rho, heat), held
 
 
 def samples(net, feature, journal, matrix, k, progress):

@@ -74,14 +74,14 @@ class Samples:
         self.start, self.size = start, size
         self.journal = microt.Task(net, "/task")._journal
         self.rows, self.labels, self.count = self.journal.rows, self.journal.labels, self.journal.count
+        self.whole = bytearray(self.journal.size)
 
     def __len__(self):
         return len(self.rows)
 
     def embeddings(self, buffer):
-        whole = bytearray(self.journal.size)
-        for i, row in self.journal.embeddings(whole):
-            buffer[:] = whole[self.start : self.start + self.size]
+        for i, row in self.journal.embeddings(self.whole):
+            buffer[:] = self.whole[self.start : self.start + self.size]
             yield i, row
 
 class Plain:
