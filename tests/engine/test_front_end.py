@@ -397,7 +397,7 @@ def test_unix(micropython, files, tmp_path):
     assert done.returncode == 0 and done.stdout.strip().endswith("OK"), done.stdout + done.stderr
 
 
-@pytest.mark.parametrize("name", ["MPS2_AN386", "MPS2_AN500", "MPS3_AN547"])
+@pytest.mark.parametrize("name", ["MPS2_M0PLUS", "MPS2_AN386", "MPS2_AN500", "MPS3_AN547"])
 def test_emulated_board(micropython, files, tmp_path, name):
     for tool in ("qemu-system-arm", "arm-none-eabi-gcc"):
         if shutil.which(tool) is None:
