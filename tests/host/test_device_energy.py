@@ -48,7 +48,7 @@ def freq(hz=None):
 def folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp("energy")
     (folder / "machine.py").write_text(MACHINE)
-    np.save(folder / "train.npy", np.random.default_rng(1).integers(0, 256, (8, 96, 96, 3), np.uint8))
+    np.save(folder / "train.npy", np.random.default_rng(1).integers(0, 256, (8, 112, 112, 3), np.uint8))
     return folder
 
 

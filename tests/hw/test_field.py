@@ -323,7 +323,7 @@ def test_samples_over_the_line_and_on_a_display(start):
     device.port.write(b"#9999\n")
     assert device.hears("sample:")
     device.port.write(base64.b64encode(bytes(100)) + b"\n\n")
-    assert device.hears("sample:") == "sample: expected 27648 bytes, got 100"
+    assert device.hears("sample:") == "sample: expected 37632 bytes, got 100"
     device.feed(1, number)
     assert device.hears("answer:").startswith("answer: class 2")
     device.port.close()

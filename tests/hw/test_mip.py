@@ -27,7 +27,7 @@ from microt.vector import dot
 print(microt.__file__, journal.__file__)
 net = microt.Backbone("/rom/backbone.mtb")
 task = microt.Task(net, "/task")
-xs = [bytes((i * k + j) & 255 for j in range(27648)) for i, k in ((1, 37), (2, 101))]
+xs = [bytes((i * k + j) & 255 for j in range(37632)) for i, k in ((1, 37), (2, 101))]
 for _ in range(2):
     for i in range(2):
         task.learn(xs[i], "class %d" % i)
