@@ -9,7 +9,7 @@
 #   make test-hw PORT=... BOARD=...  the board's tests on a real one; report in build/hw/ [ARGS="--flash --write-rom"]
 #   make test-micropython   MicroPython's own test suite on the emulated Cortex-M4F
 #   make fuzz [FUZZ_SECONDS=1800] loader and kernels under sanitizers, led by libFuzzer (installs clang)
-#   make backbone           train the shipped backbones again (needs ../shared and espeak-ng; about twenty minutes)
+#   make backbone           train the shipped backbones again (needs ../shared and espeak-ng; about half an hour)
 #   make docs               the documentation as a site, build/site/index.html
 #   make bench              write docs/benchmarks.md anew: layers and networks on every emulated board [MODELS=folder]
 #   make bench-learning     what learning on the device costs and how good it is (needs ../shared; half an hour)
@@ -66,7 +66,8 @@ fuzz:
 	$(PYTHON) tests/engine/fuzz.py --seconds $(FUZZ_SECONDS)
 
 backbone: setup
-	.venv/bin/microt distill models/mobilenet_v1_025_96.toml -o build/backbone
+	.venv/bin/microt distill models/mobilenet_v1_025_96.toml -o build/mobilenet_v1_025_96
+	.venv/bin/microt distill models/mobilenet_v1_025_112.toml -o build/mobilenet_v1_025_112
 	test -f build/spoken_words.npz || .venv/bin/python tools/speak.py build/spoken_words.npz
 	.venv/bin/microt distill models/sound.toml -o build/sound
 	.venv/bin/microt distill models/motion.toml -o build/motion
