@@ -28,6 +28,7 @@ SETTINGS = {
     "source": "stream",  # as field.py's
     "samples": None,  # .npy file that the lines "#17" of a stream name samples of
     "shape": None,  # of a sample, such as [96, 96, 3]; None: as the source says, else one dimension
+    "dtype": None,  # of its values: "uint8", "int8" or "int16"; None: as the source says, else its array's, else uint8
     "every_ms": 1000,  # between two samples
     "button": None,  # pin, to ground: a short press takes a sample, and every_ms does not count
     "pause_ms": 3000,  # before each class, to point the camera elsewhere
@@ -81,7 +82,7 @@ class Taker:
             time.sleep_ms(POLL_MS)
 
 
-def collect(label, settings, taker, shape):
+def collect(label, settings, taker, shape, dtype):
     """Collects what a class lacks; returns how many that were."""
     folder = "%s/%s" % (settings["folder"], label)
     there = make(folder)
@@ -94,7 +95,7 @@ def collect(label, settings, taker, shape):
         if not new and settings["pause_ms"]:
             print("%s: %d of %d; now" % (label, number, settings["count"]))
             time.sleep_ms(settings["pause_ms"])
-        npy.save(path, taker.take(), shape)
+        npy.save(path, taker.take(), shape, dtype)
         new += 1
         print("%s: %d of %d" % (label, number + 1, settings["count"]))
     return new
@@ -107,7 +108,8 @@ def main():
     source = open_source(settings, settings["shape"])
     taker = Taker(settings, source)
     shape = settings["shape"] or getattr(source, "shape", None)
-    new = {label: collect(label, settings, taker, shape) for label in settings["labels"]}
+    dtype = settings["dtype"] or getattr(source, "dtype", None)
+    new = {label: collect(label, settings, taker, shape, dtype) for label in settings["labels"]}
     counts = {label: len(make("%s/%s" % (settings["folder"], label))) for label in settings["labels"]}
     print("REPORT " + json.dumps({"folder": settings["folder"], "counts": counts, "new": new}))
 

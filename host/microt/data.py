@@ -267,12 +267,21 @@ def _glob_escape(name: str) -> str:
 def _open(file: io.BytesIO | Path, what: str) -> Image.Image:
     try:
         if isinstance(file, Path) and file.suffix.lower() == ".npy":
-            return Image.fromarray(np.load(file, allow_pickle=False))
+            return _array_picture(np.load(file, allow_pickle=False))
         image = Image.open(file)
         image.load()
         return image
     except (UnidentifiedImageError, OSError, ValueError, SyntaxError, TypeError, EOFError) as error:
         raise ValueError(f"{what}: not a readable picture ({error})") from error
+
+
+def _array_picture(values: np.ndarray) -> Image.Image:
+    if values.dtype != np.uint8 or values.ndim not in (2, 3) or values.shape[2:] not in ((), (1,), (3,)):
+        raise ValueError(
+            f"expected uint8 (rows, columns, 3) or (rows, columns), got {values.dtype} {values.shape}"
+            + ('; collect.json takes "shape": [rows, columns, 3]' if values.ndim == 1 else "")
+        )
+    return Image.fromarray(values[..., 0] if values.shape[2:] == (1,) else values)
 
 
 def _stack(pictures, size: int | None, what: str) -> np.ndarray:

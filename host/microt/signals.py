@@ -3,7 +3,8 @@
 
 Sources: a `.npz` file (`audio` + `offset` + `rate`, or `signal` (N, rows, axes) + `rate`; `label`, `class_names`,
 optional `split` and groups such as `speaker`), or a folder with one sub-folder a class (or `train/` and `test/` with
-those inside) of `.wav` files or of `.csv` files, a row a line.
+those inside) of `.wav` files, of `.csv` files, a row a line, or of the `.npy` files that a board collected, int16 and
+at the rate that the backbone takes.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import numpy as np
 
 from microt.data import SPLITS, Dataset, class_files
 
-SUFFIXES = {"sound": (".wav",), "motion": (".csv",)}
+SUFFIXES = {"sound": (".wav", ".npy"), "motion": (".csv", ".npy")}
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,7 @@ def load(source: str | Path, shape: tuple[int, ...], rate: int, *, unseen: str |
     test split, what the others said outside of the set's own test split is the train split, the rest is left out.
     ValueError or FileNotFoundError name the file and what is wrong with it.
     """
-    found = read(source, "sound" if len(shape) == 1 else "motion")
+    found = read(source, *(("sound", 1) if len(shape) == 1 else ("motion", shape[1])))
     if unseen:
         found = by_group(found, unseen)
     clips = [window(resample(clip, found.rate or rate, rate), shape, f"{source}: recording {i}")
@@ -49,13 +50,13 @@ def load(source: str | Path, shape: tuple[int, ...], rate: int, *, unseen: str |
     return Dataset(np.stack(clips), found.y, found.class_names, found.split, found.name)
 
 
-def read(source: str | Path, kind: str) -> Recordings:
-    """The recordings of a set; kind: "sound" or "motion"."""
+def read(source: str | Path, kind: str, axes: int = 1) -> Recordings:
+    """The recordings of a set; kind: "sound" or "motion". axes: values a row, for `.npy` files of one dimension."""
     path = Path(source)
     if not path.exists():
         raise FileNotFoundError(f"{source}: no such file or folder; expected a .npz file or a folder of {kind}")
     if path.is_dir():
-        return _read_folder(path, kind)
+        return _read_folder(path, kind, axes)
     if path.suffix != ".npz":
         raise ValueError(f"{path}: expected a .npz file or a folder, got a {path.suffix} file")
     return _read_npz(path, kind)
@@ -152,6 +153,28 @@ def read_csv(path: str | Path) -> np.ndarray:
     return to_int16(values)
 
 
+def read_npy(path: str | Path, kind: str, axes: int = 1) -> np.ndarray:
+    """(samples,) or (rows, axes) int16 of a file that a board collected; one dimension holds a row after the other."""
+    try:
+        values = np.load(path, allow_pickle=False)
+        found = f"{values.dtype} {values.shape}"
+    except (ValueError, OSError, EOFError, AttributeError) as error:
+        raise ValueError(f"{path}: not a readable .npy file ({error})") from error
+    shape = "(samples,)" if kind == "sound" else f"(rows, {axes})"
+    if values.dtype != np.int16:
+        hint = '; collect.json takes "dtype": "int16"' if values.dtype == np.uint8 else ""
+        raise ValueError(f"{path}: expected int16 {shape}, got {found}{hint}")
+    if kind == "sound":
+        flat = values.reshape(-1) if values.shape[1:] in ((), (1,)) else None
+    elif values.ndim == 1 and values.size % axes == 0:
+        flat = values.reshape(-1, axes)
+    else:
+        flat = values if values.shape[1:] == (axes,) else None
+    if flat is None or not flat.size:
+        raise ValueError(f"{path}: expected int16 {shape}, got {found}")
+    return flat
+
+
 def _read_npz(path: Path, kind: str) -> Recordings:
     try:
         with np.load(path, allow_pickle=False) as z:
@@ -179,8 +202,14 @@ def _read_npz(path: Path, kind: str) -> Recordings:
     return Recordings(clips, int(arrays["rate"]), y, names, split, groups, path.stem)
 
 
-def _read_folder(path: Path, kind: str) -> Recordings:
+def _read_folder(path: Path, kind: str, axes: int) -> Recordings:
     files, y, names, split = class_files(path, SUFFIXES[kind], kind)
+    arrays = [f for f in files if f.suffix.lower() == ".npy"]
+    if arrays and len(arrays) < len(files):
+        other = next(f for f in files if f not in arrays)
+        raise ValueError(f"{path}: expected files of one kind, got {arrays[0].name} and {other.name}")
+    if arrays:
+        return Recordings([read_npy(f, kind, axes) for f in files], 0, y, names, split, None, path.name)
     if kind == "motion":
         return Recordings([read_csv(f) for f in files], 0, y, names, split, None, path.name)
     clips = [read_wav(f) for f in files]

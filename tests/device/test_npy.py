@@ -61,8 +61,22 @@ try:
     samples = npy.open(PATH)
     assert samples.size == 6 and samples.shape == (3,)
     assert list(array("h", bytes(samples[0]))) == [1, -1, -32768] and bytes(samples[1]) == b"\x02\x01" * 3
-    samples.close()
     print("read")
+
+    # bytes of int16, as they come from flash and from a line
+    window = bytes(samples[1])
+    samples.close()
+    assert npy.save(PATH, window, (1, 3), "int16") == os.stat(PATH)[6] == 128 + 6
+    again = npy.open(PATH)
+    assert again.dtype == "int16" and again.shape == (3,) and bytes(again[0]) == b"\x02\x01" * 3
+    again.close()
+    for shape, dtype, words in (((2,), "int16", "2 values"), (None, "float32", "uint8, int8 or int16")):
+        try:
+            npy.save(PATH, bytes(6), shape, dtype)
+            raise AssertionError
+        except ValueError as error:
+            assert words in str(error), error
+    print("write")
 
     write(header("<f4", False, (2, 3)), bytes(24))
     refused(("uint8, int8 or int16", "<f4"))

@@ -7,10 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from microt import data
+from microt import compiler, data, teach
 from microt.boards import unixport
 
-SCRIPT = Path(__file__).parents[2] / "device" / "tasks" / "collect.py"
+ROOT = Path(__file__).parents[2]
+SCRIPT = ROOT / "device" / "tasks" / "collect.py"
 SHAPE = (8, 6, 3)
 SAMPLES = np.random.default_rng(4).integers(0, 256, (30, *SHAPE), np.uint8)
 
@@ -97,3 +98,137 @@ def test_microt_takes_what_was_collected(tmp_path):
     (tmp_path / "collected" / "pear" / "00001.npy").write_bytes(b"no array")
     with pytest.raises(ValueError, match="00001.npy: not a readable picture"):
         data.load(tmp_path / "collected")
+    np.save(tmp_path / "collected" / "pear" / "00001.npy", np.zeros(SHAPE, np.int16))
+    with pytest.raises(ValueError, match=r"00001.npy: .*expected uint8 .*, got int16 \(8, 6, 3\)"):
+        data.load(tmp_path / "collected")
+
+
+MICROPHONE = """
+class I2S:
+    def __init__(self):
+        self.part = 0
+    def irq(self, handler):
+        self.handler = handler
+    def readinto(self, buffer):
+        self.buffer = buffer
+    def receive(self):
+        for i in range(len(self.buffer)):
+            self.buffer[i] = 1000 * self.part - 20000
+        self.part += 1
+        self.handler(self)
+
+class Source:
+    def __init__(self):
+        from microt.sources.microphone import Microphone
+        self.i2s = I2S()
+        self.microphone = Microphone(self.i2s, 7920)
+    def read(self):
+        self.i2s.receive()
+        return self.microphone.read()
+"""
+MOTION = """
+class Sensor:
+    row = 0
+    def rows(self, out, at, most):
+        for i in range(6 * most):
+            out[at + i] = 10 * (self.row + i // 6) - i % 6
+        self.row += most
+        return most
+
+def Source():
+    from microt.sources.motion import Motion
+    return Motion(Sensor(), 192)
+"""
+ADC = """
+class Pin:
+    value = 0
+    def read_u16(self):
+        self.value += 1
+        return 32768 - self.value
+
+class Timer:
+    def init(self, freq, mode, callback):
+        self.callback = callback
+
+class Source:
+    def __init__(self):
+        from microt.sources import adc
+        adc.machine = type("machine", (), {"Timer": type("Timer", (), {"PERIODIC": 1})})
+        self.adc = adc.Adc(Pin(), 8000, 7920, timer=Timer())
+    def read(self):
+        for _ in range(7920):
+            self.adc.sample()
+        return self.adc.read()
+"""
+SENSORS = {"microphone": (MICROPHONE, "sound"), "motion": (MOTION, "motion"), "adc": (ADC, "sound")}
+
+
+def front_end(backbone):
+    return compiler.read_info((ROOT / "models" / f"{backbone}.mtb").read_bytes())
+
+
+def collect_from(where, module, **settings):
+    (where / "sensor.py").write_text(module + "\ndef open(settings, net):\n    return Source()\n")
+    script = where / "collect.py"
+    script.write_bytes(SCRIPT.read_bytes())  # a script's own folder is on its path
+    settings = {"source": "sensor", "every_ms": 0, "pause_ms": 0, "labels": ["up", "down"], "count": 3, **settings}
+    (where / "collect.json").write_text(json.dumps(settings))
+    return report(unixport.run(script, cwd=where, timeout=60))
+
+
+@pytest.mark.parametrize("sensor", SENSORS)
+def test_microt_takes_windows_of_any_source(tmp_path, sensor):
+    module, backbone = SENSORS[sensor]
+    collect_from(tmp_path, module)
+    found = data.load_for(tmp_path / "collected", front_end(backbone))
+    assert found.class_names == ("down", "up") and found.y.tolist() == [0, 0, 0, 1, 1, 1]
+    windows = collected(tmp_path, "down") + collected(tmp_path, "up")
+    assert found.x.dtype == np.int16 and found.x.shape[1:] == ((7920,) if backbone == "sound" else (192, 6))
+    assert np.array_equal(found.x, windows)
+    if sensor == "motion":
+        assert found.x[3, 1].tolist() == [10, 9, 8, 7, 6, 5]
+    lesson = teach.choose(found, shots=2, hold_back=False)
+    assert lesson.kind == {"sound": "sounds", "motion": "motions"}[backbone] and len(lesson.test_y) == 2
+
+
+def test_windows_of_a_file_and_of_one_dimension(tmp_path):
+    x = np.random.default_rng(1).integers(-32768, 32768, (4, 192, 6), np.int16)
+    np.save(tmp_path / "windows.npy", x)
+    found = report(run(tmp_path, source="windows.npy", count=2))
+    assert found["new"] == {"apple": 2, "pear": 2}
+    assert np.array_equal(data.load_for(tmp_path / "collected", front_end("motion")).x, x)
+    # a source that does not say its shape, with the bytes of int16
+    module = "class Source:\n    def read(self):\n        return bytes(range(256)) * 9\n"
+    for dtype, folder in (("int16", "typed"), (None, "bytes")):
+        collect_from(tmp_path, module, folder=folder, dtype=dtype)
+    found = data.load_for(tmp_path / "typed", front_end("motion"))
+    assert np.array_equal(found.x[5].reshape(-1).view(np.uint8), np.tile(np.arange(256, dtype=np.uint8), 9))
+    with pytest.raises(ValueError, match=r'0.npy: expected int16 \(rows, 6\), got uint8 \(2304,\); .*"dtype": "int16"'):
+        data.load_for(tmp_path / "bytes", front_end("motion"))
+
+
+def test_windows_that_do_not_fit(tmp_path):
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        np.save(tmp_path / name / "0.npy", np.zeros((192, 6), np.int16))
+    path = tmp_path / "b" / "0.npy"
+    for values, backbone, words in (
+        (np.zeros((192, 6), np.float32), "motion", r"expected int16 \(rows, 6\), got float32 \(192, 6\)"),
+        (np.zeros((192, 3), np.int16), "motion", r"expected int16 \(rows, 6\), got int16 \(192, 3\)"),
+        (np.zeros(1151, np.int16), "motion", r"expected int16 \(rows, 6\), got int16 \(1151,\)"),
+        (np.zeros((0, 6), np.int16), "motion", r"expected int16 \(rows, 6\), got int16 \(0, 6\)"),
+        (np.array([None]), "motion", "not a readable .npy file"),
+    ):
+        np.save(path, values, allow_pickle=True)
+        with pytest.raises(ValueError, match=rf"{path}: {words}"):
+            data.load_for(tmp_path, front_end(backbone))
+    np.save(path, np.zeros((192, 6), np.int16))
+    for length in (0, 5, 30, 200):
+        path.write_bytes((tmp_path / "a" / "0.npy").read_bytes()[:length])
+        with pytest.raises(ValueError, match=rf"{path}: not a readable .npy file"):
+            data.load_for(tmp_path, front_end("motion"))
+    with pytest.raises(ValueError, match=r"a/0.npy: expected int16 \(samples,\), got int16 \(192, 6\)"):
+        data.load_for(tmp_path, front_end("sound"))
+    path.rename(path.with_suffix(".csv"))
+    with pytest.raises(ValueError, match=r"expected files of one kind, got 0.npy and 0.csv"):
+        data.load_for(tmp_path, front_end("motion"))

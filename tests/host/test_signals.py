@@ -153,7 +153,7 @@ def test_wrong_sources(tmp_path):
         signals.read_wav(write_wav(tmp_path / "empty.wav", []))
     (tmp_path / "set" / "a").mkdir(parents=True)
     (tmp_path / "set" / "b").mkdir()
-    with pytest.raises(ValueError, match=r"no sound in this class folder \(\.wav\)"):
+    with pytest.raises(ValueError, match=r"no sound in this class folder \(\.wav, \.npy\)"):
         signals.load(tmp_path / "set", (16,), RATE)
 
 

@@ -14,7 +14,7 @@ import _microt
 
 
 class Camera:
-    """read() -> size x size x 3 bytes, RGB, valid until the next call, or None.
+    """read() -> size x size x 3 bytes, RGB, valid until the next call, or None. shape: (size, size, 3).
 
     capture: called with nothing for each frame; returns a buffer, or None while there is none. width, height: of the
     frame, in pixels. format: "RGB565", "RGB565_SWAPPED" (the high byte first, as most sensors send it), "RGB888"
@@ -23,6 +23,7 @@ class Camera:
     """
 
     def __init__(self, capture, width, height, format="RGB565", size=112):
+        self.shape = (size, size, 3)
         self._capture = capture
         self._picture = _microt.Picture(width, height, size, format)
         self._out = bytearray(size * size * 3)

@@ -22,7 +22,7 @@ class Motion:
 
     sensor: an LSM6DSO, an MPU6050, or whatever has `rows(out, at, most)`, which puts up to `most` rows into the array
     from value `at` on and returns how many, or -1 when rows were lost before these. After a loss a window starts
-    anew; `losses` counts them.
+    anew; `losses` counts them. shape: (window, 6).
     axes: where the board's x, y and z are among the sensor's, 1 to 3, negative where they point the other way.
     """
 
@@ -33,6 +33,7 @@ class Motion:
         if sorted(abs(a) for a in axes) != [1, 2, 3]:
             raise ValueError("axes: expected 1, 2 and 3 in some order, with signs, got %r" % (axes,))
         self.losses = 0
+        self.shape = (window, AXES)
         self._sensor = sensor
         self._out = array("h", bytes(2 * AXES * window))
         self._window = window

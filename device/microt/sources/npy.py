@@ -16,10 +16,11 @@ import struct
 from array import array
 
 MAGIC = b"\x93NUMPY"
+DESCR = {"uint8": "|u1", "int8": "|i1", "int16": "<i2"}
 
 
 class Npy:
-    """The samples of a file: len(samples), samples[i], samples.shape (of one sample).
+    """The samples of a file: len(samples), samples[i], samples.shape (of one sample), samples.dtype ("int16").
 
     path: in ROMFS samples of uint8 and int16 are views of flash and cost no RAM, those of int16 as the bytes they
     are; else, and for int8, each is read into the same buffer, valid until the next. ValueError says what the file
@@ -35,6 +36,7 @@ class Npy:
             raise ValueError("%s: expected uint8, int8 or int16 (|u1, |i1, <i2), got %s" % (path, descr))
         if between(text, "'fortran_order':", ",").strip() != "False":
             raise ValueError("%s: expected C order, got Fortran order" % path)
+        self.dtype = next(name for name in DESCR if DESCR[name].endswith(descr[-2:]))
         shape = [int(n) for n in between(text, "'shape':", ")").strip(" (").split(",") if n.strip()]
         if len(shape) < 2:
             raise ValueError("%s: expected samples x shape, got shape %s" % (path, tuple(shape)))
@@ -76,12 +78,12 @@ class Npy:
 
 
 class Cycle:
-    """read() -> the samples of a file, from the first to the last and again. shape: of one."""
+    """read() -> the samples of a file, from the first to the last and again. shape, dtype: of one."""
 
     def __init__(self, path):
         self._samples = Npy(path)
         self._next = 0
-        self.shape = self._samples.shape
+        self.shape, self.dtype = self._samples.shape, self._samples.dtype
 
     def read(self):
         """The next sample, valid until the next call."""
@@ -95,27 +97,34 @@ def open(path):
     return Npy(path)
 
 
-def save(path, values, shape=None):
+def save(path, values, shape=None, dtype=None):
     """Writes a buffer as a .npy file of a shape, by default one dimension; returns the bytes of the file.
 
-    values: an array of typecode "b" or "h", or any buffer of bytes, which is uint8. ValueError: another number of
-    values than the shape says. OSError: the file is not whole.
+    values: an array of typecode "b" or "h", or any buffer of bytes. dtype: "uint8", "int8" or "int16", what the bytes
+    are; None: as the array's typecode, else uint8. ValueError: another dtype, or another number of values than the
+    shape says. OSError: the file is not whole.
     """
     descr, width = typed(values)
-    shape = tuple(shape or (len(values),))
+    size = len(values) * width
+    if dtype:
+        if dtype not in DESCR:
+            raise ValueError("%s: expected dtype uint8, int8 or int16, got %r" % (path, dtype))
+        descr = DESCR[dtype]
+        width = int(descr[-1])
+    shape = tuple(shape or (size // width,))
     count = 1
     for n in shape:
         count *= n
-    if count != len(values):
-        raise ValueError("%s: expected %d values %s, got %d" % (path, count, shape, len(values)))
+    if count * width != size:
+        raise ValueError("%s: expected %d values %s, got %d" % (path, count, shape, size // width))
     inner = ", ".join(str(n) for n in shape) + ("," if len(shape) == 1 else "")
     text = "{'descr': '%s', 'fortran_order': False, 'shape': (%s), }" % (descr, inner)
     text += " " * (-(11 + len(text)) % 64) + "\n"  # so that the values start at a multiple of 64
     head = MAGIC + struct.pack("<BBH", 1, 0, len(text)) + text.encode()
     with io.open(path, "wb") as file:
-        if file.write(head) + file.write(values) != len(head) + count * width:
+        if file.write(head) + file.write(values) != len(head) + size:
             raise OSError("%s: cannot be written" % path)
-    return len(head) + count * width
+    return len(head) + size
 
 
 def whole(path):

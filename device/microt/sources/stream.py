@@ -15,10 +15,12 @@ TURN = 2048  # characters that are taken at a time
 
 
 class Stream:
-    """read() -> buffer or None. samples: what `#17` names, a `microt.sources.npy.Npy` or a list; size: of a sample."""
+    """read() -> buffer or None. samples: what `#17` names, a `microt.sources.npy.Npy` or a list; size: of a sample in
+    bytes."""
 
     def __init__(self, samples=None, size=0, file=None):
         self._samples = samples
+        self.dtype = getattr(samples, "dtype", None)
         self._file = file or sys.stdin
         self._poll = select.poll()
         self._poll.register(self._file, select.POLLIN)

@@ -204,7 +204,8 @@ def run(recipe_path: str | Path, out_dir: str | Path, log: Callable[[str], None]
 
 def make_bank(recipe: Recipe, data: Data, rng: np.random.Generator, log: Callable[[str], None]) -> Bank:
     """Every recording of the set's train split, changed, through the front end."""
-    found = signals.read(data.source, "sound" if recipe.front_end.kind == "mel" else "motion")
+    kind = "sound" if recipe.front_end.kind == "mel" else "motion"
+    found = signals.read(data.source, kind, getattr(recipe.front_end, "axes", 1))
     if data.unseen:
         found = signals.by_group(found, data.unseen)
     keep = np.ones(len(found.y), bool) if found.split is None else found.split == SPLITS["train"]
