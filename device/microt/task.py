@@ -12,11 +12,13 @@ from microt.arrays import zeros
 from microt.heads import Head, dual, fit, means, solver
 from microt.heads.feature import Feature
 from microt.heads.rows import Rows
-from microt.store import snapshot
+from microt.store import herding, snapshot
 from microt.store.journal import ENOSPC, EROFS, LABEL_BYTES, Journal
 
 RECORD_BYTES = 80  # at most, around the embeddings of a sample
 REASONS = {errno.ENOENT: "no such folder", ENOSPC: "no space left", EROFS: "read-only"}
+
+KEEPS = ("random", "herding")
 
 Result = namedtuple("Result", ("label", "confidence", "exit", "scores", "familiarity"))
 
@@ -32,18 +34,23 @@ class Task:
     Until `fit`, and again once a class is taught that the heads do not know, the last exit answers
     by the nearest class mean. Until `calibrate` no sample is answered at exit 0.
 
-    limit: the most samples of a class that are kept, None: all. With a limit a class keeps a random choice of all
-    that it was shown (reservoir sampling), and the journal is compacted when more than half of it is dead.
+    limit: the most samples of a class that are kept, None: all. With a limit the journal is compacted when more than
+    half of it is dead. keep: which of all that a class was shown are kept: "random", each as likely as any other
+    (reservoir sampling); or "herding", those whose mean stays nearest to that of all shown
+    (`microt.store.herding`). It holds from now on and is not in the journal.
 
     notes: sentences about what was found on opening that is not as it should be; also printed.
     """
 
-    def __init__(self, net, path="/task", head="lda", limit=None):
+    def __init__(self, net, path="/task", head="lda", limit=None, keep="random"):
         solver(head)
+        if keep not in KEEPS:
+            raise ValueError("keep: expected one of %s, got %r" % (", ".join(KEEPS), keep))
         if limit is not None and limit < 1:
             raise ValueError("limit: expected 1 sample or more, got %r" % (limit,))
         self.net = net
         self.limit = limit
+        self.keep = keep
         self.path = path.rstrip("/")
         self.head = head
         self.notes = []
@@ -56,6 +63,7 @@ class Task:
         self._z = zeros(max(f.d for f in self._features))
         self._means = None  # a head of the last exit that follows each sample
         self._heads = None  # of exit 0 and of the last exit
+        self._shown_means = {}  # {label: mean of all shown}, of classes that herding has taken a sample from
         self._held = None  # HeldOut of exit 0 and of the last exit, from a fit to the next sample
         self._covered = 0  # number of the first journal record that the heads do not know
         self._uncalibrate()
@@ -115,7 +123,8 @@ class Task:
         """Teaches one sample: runs the backbone once and keeps the embeddings in flash.
 
         x: what `net.run` takes. label: a str of 1 to 64 bytes. Returns True when the sample is in
-        flash; False when its class has `limit` samples and keeps those. Raises with everything
+        flash; False when its class has `limit` samples and keeps those. With a limit one of those goes
+        once the new one is in flash. Raises with everything
         as before: TypeError and ValueError for a wrong x or label,
         OSError when flash is full, MemoryError when there is no room for one more class.
         """
@@ -124,19 +133,26 @@ class Task:
         new = label not in journal.labels
         row = len(journal.labels) if new else journal.labels.index(label)
         count = 0 if new else journal.count(row)
+        full = self.limit and count >= self.limit
         out = None
-        if self.limit and count >= self.limit:
-            journal.passed_over(row)
-            out = getrandbits(30) % journal.shown(row)
+        if full and self.keep == "random":
+            out = getrandbits(30) % (journal.shown(row) + 1)
             if out >= count:
+                journal.passed_over(row)
                 return False
         # a new class makes fitted heads step back for class means, which then must be there
         following = new or not self._heads
-        running, done = None, False
+        running, mean, done = None, None, False
         try:
             running = self._running_means() if following else None
             self._run(x)
             self._resume()
+            if full and self.keep == "herding":
+                out, mean = herding.goes(journal, row, self._features[-1], self._shown_means.get(label))
+                if out == count:
+                    self._shown_means[label] = mean
+                    journal.passed_over(row)
+                    return False
             if new:
                 running.add()
             journal.append(label)
@@ -155,6 +171,8 @@ class Task:
             self._uncalibrate()
             means.follow(running, row, count, self._feature(self._last))
         if out is not None:
+            if mean:
+                self._shown_means[label] = mean
             self._replaced(row, out)
         return True
 
@@ -168,6 +186,7 @@ class Task:
         if not len(journal):
             raise ValueError("undo: expected a sample, the task has none")
         label = journal.labels[journal.rows[-1]]
+        self._shown_means.pop(label, None)
         self._drop("undo", len(journal) - 1)
         return label
 
@@ -188,6 +207,7 @@ class Task:
             journal.forget(label)
         except OSError as error:
             raise self._not_written("forget", error) from None
+        self._shown_means.pop(label, None)
         self._removed(row)
 
     def fit(self, progress=None):
@@ -446,8 +466,13 @@ class Task:
 
     def _replaced(self, row, out):
         # the out-th sample of a class makes room; the new one is the last
-        members = [i for i, r in enumerate(self._journal.rows) if r == row]
-        self._drop("learn", members[out])
+        while True:
+            members = [i for i, r in enumerate(self._journal.rows) if r == row]
+            self._drop("learn", members[out])
+            if len(members) <= self.limit + 1:
+                break
+            # the power went before a drop, or the limit was higher
+            out = getrandbits(30) % (len(members) - 2)
         live = len(self) * self._journal.size
         if self._journal.dead > live + self._journal.size * self.limit:
             self.compact()

@@ -139,6 +139,38 @@ assert task._journal.shown(0) > 30, "what was shown is known after a restart"
 raises(ValueError, lambda: Task(net, PATH, limit=0))
 print("bounded classes")
 
+# the first sample of the first class goes: its scores stay where they were
+mount(Disk(64), "/fg")
+task = Task(net, PATH)
+for name in ("apple", "pear", "apple", "fig", "pear"):
+    task.learn(sample(name), name)
+task._drop("undo", 0)
+task.fit()
+task.save()
+task.compact()
+task = reopened(task)
+assert task.classes == ["apple", "pear", "fig"] and task.fitted
+task.undo()
+task._drop("undo", 0)
+assert reopened(task).counts == {"apple": 1, "fig": 1}
+mount(Disk(64), "/fg")
+task = Task(net, PATH, limit=3)
+shown = [0] * 24
+for _ in range(300):
+    for i in range(24):
+        shown[i] += task.learn(sample("apple") if i % 2 else sample("pear"), "apple" if i % 2 else "pear")
+    for name in ("apple", "pear"):
+        task.forget(name)
+# of 12 shown the last is kept once in four
+assert 2 * 45 < shown[22] + shown[23] < 2 * 105, shown
+task = Task(net, PATH, limit=4)
+for _ in range(20):
+    for name in ("apple", "pear"):
+        task.learn(sample(name), name)
+task.fit()
+task.save()
+print("order, chances")
+
 first, last = HeldOut(10), HeldOut(10)
 for i in range(10):
     first.confidence[i] = last.confidence[i] = 0.95 - 0.05 * i

@@ -30,7 +30,7 @@ Format, version 1, little-endian. The file is a header and then records, with no
                      has been shown so far, those that were not kept included
 
     kind 4, label    u32 samples it has been shown, u32 number of its first sample's record, the label;
-                     a compaction ends with these
+                     a compaction ends with these, in the order of the labels
 
 A good record of another kind, a newer version's, is stepped over; `unknown` counts them.
 
@@ -234,10 +234,18 @@ class Journal:
             return
         with open(self.path, "rb") as file:
             for i in range(len(self)):
-                file.seek(self._offsets[i])
-                if file.readinto(buffer) != self.size:
-                    raise OSError(errno.EIO, "%s: sample %d cannot be read" % (self.path, i))
+                self._read(file, i, buffer)
                 yield i, self.rows[i]
+
+    def read(self, i, buffer):
+        """Reads sample i into `buffer` (`size` bytes). OSError: it cannot be read."""
+        with open(self.path, "rb") as file:
+            self._read(file, i, buffer)
+
+    def _read(self, file, i, buffer):
+        file.seek(self._offsets[i])
+        if file.readinto(buffer) != self.size:
+            raise OSError(errno.EIO, "%s: sample %d cannot be read" % (self.path, i))
 
     def _write(self, kind, payload, text):
         end = self._pack(kind, payload, text)
@@ -295,6 +303,14 @@ class Journal:
         self.labels.pop(row)
         self._born.pop(row)
         self._shown.pop(row)
+
+    def _move_last(self, row):
+        # the order of a compaction's label records is that of the labels: a first sample may have gone since
+        rows, end = self.rows, len(self.labels) - 1
+        for i in range(len(rows)):
+            rows[i] = end if rows[i] == row else rows[i] - (rows[i] > row)
+        for values in (self.labels, self._born, self._shown):
+            values.append(values.pop(row))
 
     def _open(self):
         found = []  # (whether it is whole, generation, name) of each file that is there
@@ -388,6 +404,7 @@ class Journal:
             if label in self.labels:
                 row = self.labels.index(label)
                 self._shown[row], self._born[row] = struct.unpack_from(LABEL_PAYLOAD, self._record, RECORD_SIZE)
+                self._move_last(row)
         else:
             self.unknown += 1
         self.next = number + 1

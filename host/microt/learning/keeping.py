@@ -1,23 +1,24 @@
 # SPDX-License-Identifier: MIT
-"""Which samples of a class to keep when there is room for a few: why `Task(limit=...)` draws by chance.
+"""Which samples of a class to keep when there is room for a few: `Task(limit=..., keep="random")` or "herding".
 
-    python -m microt.learning.keeping --data ../shared/data [--episodes 2]
+    python -m microt.learning.keeping --data ../shared/data [--episodes 2] [--sets sign_digits --shown 50 --limits 10]
 
-A stream of SHOWN samples a class; a policy keeps `limit` of them; the default head is fitted to these by the device's
-code. first: those that came first. reservoir: a random choice of all. herding: one more than there is room for, less
-the one that greedy herding towards their mean picks last (Rebuffi et al., iCaRL, 2017, made to run on a stream).
+A stream of so many samples a class; a policy keeps `limit` of them; a head, the default one or class means, is fitted
+to these by the device's code. first: those that came first. random: a random choice of all. herding: one more than
+there is room for, less the one without which their mean is nearest to that of all shown (`microt.store.herding` on the
+device).
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
 
-from microt import head
+from microt import head as heads
 from microt.learning.accuracy import features, quantization
 from microt.learning.episodes import (
     PICTURES,
@@ -33,25 +34,35 @@ from microt.learning.episodes import (
 
 SHOWN = 60
 LIMITS = (5, 10)
-POLICIES = ("reservoir", "first", "herding")
+POLICIES = ("random", "first", "herding")
 
 
-def measure(folder: str | Path, log: Callable[[str], object] = print, episodes: int = 2) -> dict:
-    """{"keeping": {policy: {limit: [exit 0, exit 1]}}}: accuracy, mean over the picture sets with that many."""
-    sets = {name: s for name, s in shared(folder, log, PICTURES).items() if enough(s)}
+def measure(
+    folder: str | Path,
+    log: Callable[[str], object] = print,
+    episodes: int = 2,
+    *,
+    sets: Sequence[str] = PICTURES,
+    shown: int = SHOWN,
+    limits: Sequence[int] = LIMITS,
+    head: str = "lda",
+) -> dict:
+    """{"keeping": {policy: {limit: [exit 0, exit 1]}}}: accuracy, mean over the sets with so many samples a class."""
+    sets = {name: s for name, s in shared(folder, log, sets).items() if enough(s, shown)}
+    if not sets:
+        raise ValueError(f"{folder}: no set with {shown} training samples of every class")
     kinds, jobs = [], []
     for samples in sets.values():
         for e in range(episodes):
-            whole = draw(samples, SHOWN, (e, 4))
+            whole = draw(samples, shown, (e, 4))
             z = last_feature(samples, whole.support)
-            for limit in LIMITS:
+            for limit in limits:
                 for policy in POLICIES:
                     kept = np.concatenate([c[keep(policy, z[c], limit, np.random.default_rng(e))]
                                            for c in by_class(whole.labels)])  # fmt: skip
                     kinds.append((policy, limit))
-                    jobs.append(
-                        Job(Episode(samples, whole.support[kept], whole.labels[kept], whole.queries, whole.true))
-                    )
+                    episode = Episode(samples, whole.support[kept], whole.labels[kept], whole.queries, whole.true)
+                    jobs.append(Job(episode, head))
     log(f"{len(jobs)} fits to what was kept with the device's code")
     found = {}
     for kind, job, said in zip(kinds, jobs, on_device(jobs), strict=True):
@@ -59,16 +70,16 @@ def measure(folder: str | Path, log: Callable[[str], object] = print, episodes: 
         found.setdefault(kind, []).append((job.episode.samples.name, right))
     return {
         "keeping": {
-            policy: {str(limit): mean_over_sets(found[policy, limit]).round(4).tolist() for limit in LIMITS}
+            policy: {str(limit): mean_over_sets(found[policy, limit]).round(4).tolist() for limit in limits}
             for policy in POLICIES
         }
     }
 
 
-def enough(samples: Samples) -> bool:
-    """Whether a set has SHOWN training samples of every class."""
+def enough(samples: Samples, shown: int) -> bool:
+    """Whether a set has so many training samples of every class."""
     counts = np.bincount(samples.y[samples.split == 0])
-    return bool((counts[counts > 0] >= SHOWN).all())
+    return bool((counts[counts > 0] >= shown).all())
 
 
 def by_class(labels: np.ndarray) -> list[np.ndarray]:
@@ -78,7 +89,7 @@ def by_class(labels: np.ndarray) -> list[np.ndarray]:
 
 def last_feature(samples: Samples, index: np.ndarray) -> np.ndarray:
     """z of the last exit, (n, d)."""
-    return head.feature(
+    return heads.feature(
         features(samples.backbone)[-1], [e[index] for e in samples.embeddings], quantization(samples.backbone)
     )
 
@@ -87,33 +98,23 @@ def keep(policy: str, z: np.ndarray, limit: int, rng: np.random.Generator) -> np
     """Indexes of the samples that are kept of a class's stream z (n, d)."""
     if policy == "first":
         return np.arange(min(limit, len(z)))
-    if policy == "reservoir":
+    if policy == "random":
         return np.sort(rng.permutation(len(z))[:limit])
     kept = list(range(min(limit, len(z))))
     for i in range(limit, len(z)):
         kept.append(i)
-        kept.pop(last_herded(z[kept]))
+        mean, total = z[: i + 1].mean(axis=0), z[kept].sum(axis=0)
+        kept.pop(int((((total - z[kept]) / limit - mean) ** 2).sum(axis=1).argmin()))
     return np.array(kept)
 
 
-def last_herded(z: np.ndarray) -> int:
-    """The row that herding towards the mean of z (n, d) picks last."""
-    products = z @ z.T
-    towards, own = products.mean(axis=1), np.diag(products)
-    left, along = np.ones(len(z), bool), np.zeros(len(z))
-    for k in range(1, len(z)):
-        gain = 2 * towards / k - (own + 2 * along) / k**2
-        best = int(np.where(left, gain, -np.inf).argmax())
-        left[best] = False
-        along += products[:, best]
-    return int(np.flatnonzero(left)[0])
-
-
-def table(result: dict) -> str:
+def table(result: dict, shown: int = SHOWN) -> str:
     """In Markdown: accuracy by policy, exit 0 / exit 1."""
-    lines = ["| kept of each class | " + " | ".join(f"{n} of {SHOWN}" for n in LIMITS) + " |", "|---|---|---|"]
+    limits = list(result["keeping"][POLICIES[0]])
+    lines = ["| kept of each class | " + " | ".join(f"{n} of {shown}" for n in limits) + " |"]
+    lines.append("|---" * (1 + len(limits)) + "|")
     for policy, found in result["keeping"].items():
-        lines.append(f"| {policy} | " + " | ".join("{:.3f} / {:.3f}".format(*found[str(n)]) for n in LIMITS) + " |")
+        lines.append(f"| {policy} | " + " | ".join("{:.3f} / {:.3f}".format(*found[n]) for n in limits) + " |")
     return "\n".join(lines)
 
 
@@ -121,10 +122,14 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", default=str(shared_folder()))
     parser.add_argument("--episodes", type=int, default=2)
+    parser.add_argument("--sets", nargs="+", default=PICTURES)
+    parser.add_argument("--shown", type=int, default=SHOWN, help="samples a class")
+    parser.add_argument("--limits", type=int, nargs="+", default=LIMITS)
+    parser.add_argument("--head", default="lda", help="lda, logistic, means or ridge")
     a = parser.parse_args()
-    result = measure(a.data, episodes=a.episodes)
+    result = measure(a.data, episodes=a.episodes, sets=a.sets, shown=a.shown, limits=a.limits, head=a.head)
     print(json.dumps(result, indent=1))
-    print(table(result))
+    print(table(result, a.shown))
 
 
 if __name__ == "__main__":

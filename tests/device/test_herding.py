@@ -1,0 +1,145 @@
+# SPDX-License-Identifier: MIT
+# ruff: noqa: B904, B905, E402
+# Which samples a class keeps by herding: a stream by the definition, a restart, compaction, and a power cut at every
+# write. On a LittleFS in RAM.
+
+try:
+    import errno
+    import gc
+    import os
+    import sys
+    from array import array
+    from random import getrandbits, seed
+
+    import vfs
+    from microt.heads.feature import Feature
+
+    from microt import Task
+except ImportError:
+    print("SKIP needs microt and vfs")
+    raise SystemExit
+if not hasattr(vfs, "VfsLfs2"):
+    print("SKIP needs vfs.VfsLfs2")
+    raise SystemExit
+
+from byte_net import ByteNet
+from ram_disk import Disk, mount, power_on
+
+PATH = "/hd/task"
+LIMIT = 4
+STEP = 1 if sys.platform == "linux" else 7  # of cuts: a board takes its time
+seed(8)
+net = ByteNet(6, 6)
+CENTRES = {name: bytes(getrandbits(6) for _ in range(12)) for name in ("apple", "pear")}
+
+
+def sample(name):
+    return bytes(v + getrandbits(4) for v in CENTRES[name])
+
+
+def z_of(x):
+    feature = Feature(net, 1)
+    z = array("f", bytes(4 * feature.d))
+    feature.of(x, z)
+    return z
+
+
+def mean_of(rows):
+    return [sum(r[j] for r in rows) / len(rows) for j in range(len(rows[0]))]
+
+
+def expected(kept, x, shown):
+    # the samples of a class after one more; shown: z of all that there were, x among them
+    mean, now, rows = mean_of(shown), kept + [x], [z_of(v) for v in kept + [x]]
+
+    def distance(i):
+        left = mean_of(rows[:i] + rows[i + 1 :])
+        return sum((a - b) ** 2 for a, b in zip(left, mean))
+
+    # of equals the new one, then the first
+    now.pop(min([len(kept)] + list(range(len(kept))), key=distance))
+    return now
+
+
+def stored(task, name):
+    buffer = bytearray(12)
+    row = task.classes.index(name)
+    return [bytes(buffer) for _, r in task._journal.embeddings(buffer) if r == row]
+
+
+mount(Disk(32), "/hd")
+try:
+    Task(net, PATH, limit=LIMIT, keep="first")
+    raise AssertionError
+except ValueError as error:
+    assert "random, herding" in str(error), error
+task = Task(net, PATH, limit=LIMIT, keep="herding")
+kept = {name: [] for name in CENTRES}
+shown = {name: [] for name in CENTRES}
+passed = largest = 0
+for i in range(60):
+    for name in CENTRES:
+        x = sample(name)
+        shown[name].append(z_of(x))
+        after = expected(kept[name], x, shown[name]) if len(kept[name]) == LIMIT else kept[name] + [x]
+        assert task.learn(x, name) == (x in after)
+        passed += x not in after
+        kept[name] = after
+        assert stored(task, name) == after, (i, name)
+        largest = max(largest, os.stat(task._journal.path)[6])
+    if i % 20 == 9:
+        task = Task(net, PATH, limit=LIMIT, keep="herding")
+        assert not task.notes
+        for row, name in enumerate(CENTRES):
+            # what the class was shown is known again as the mean of what it kept
+            count = task._journal.shown(row)
+            assert LIMIT <= count <= len(shown[name])
+            shown[name] = [mean_of([z_of(v) for v in kept[name]])] * count
+    if i % 20 == 19:
+        task.compact()
+assert passed and largest < 64 + 40 * 40, (passed, largest)
+task = Task(net, PATH, limit=2, keep="herding")
+while not task.learn(sample("apple"), "apple"):
+    pass
+assert task.counts == {"apple": 2, "pear": LIMIT}, "a lower limit takes more away"
+print("stream, restart, compaction")
+
+cut, done = 0, False
+while not done:
+    task = disk = kept = shown = None
+    gc.collect()
+    seed(5)
+    disk = Disk(24)
+    mount(disk, "/hd")
+    task = Task(net, PATH, limit=2, keep="herding")
+    for _ in range(2):
+        task.learn(sample("apple"), "apple")
+    sure = stored(task, "apple")
+    shown = [z_of(v) for v in sure]
+    disk.left = cut
+    try:
+        for _ in range(16):
+            x = sample("apple")
+            shown.append(z_of(x))
+            after = expected(sure, x, shown)
+            task.learn(x, "apple")
+            sure = after
+        task.compact()
+        done = True
+    except OSError as error:
+        assert error.errno == errno.EIO, error
+    disk.left = -1
+    shown = None
+    gc.collect()
+    mount(power_on(disk), "/hd", fresh=False)
+    task = Task(net, PATH, limit=2, keep="herding")
+    found = stored(task, "apple")
+    assert not task.notes and found in (sure, sure + [x], after), (cut, found, sure)
+    while not task.learn(sample("apple"), "apple"):
+        pass
+    assert task.counts == {"apple": 2}
+    cut += STEP
+assert cut > 16
+print("power, %d cuts" % (cut // STEP))
+vfs.umount("/hd")
+print("OK")
