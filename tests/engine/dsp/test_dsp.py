@@ -1,11 +1,7 @@
 # SPDX-License-Identifier: MIT
-"""The DSP kernels, on the emulated cores, bit for bit against the formulas of mtb.c.
-
-``MICROT_SLOW=1`` runs 600 shapes per operator and core instead of a sample.
-"""
+"""The DSP kernels, on the emulated cores, bit for bit against the formulas of mtb.c."""
 
 import dataclasses
-import os
 from collections import Counter
 
 import dsp_cases as cases
@@ -15,18 +11,21 @@ from count_layers import case, measure
 
 from microt.compiler import layout_dsp as layouts
 
-SLOW = bool(os.environ.get("MICROT_SLOW"))
-COUNT, CORES = (600, ["m4", "m7", "m33"]) if SLOW else (120, ["m4"])
 SEED = 20261120
 
 pytestmark = pytest.mark.skipif(not machine.available(), reason="arm-none-eabi-gcc or qemu-system-arm is missing")
 
 
-@pytest.mark.parametrize("core", CORES)
 @pytest.mark.parametrize("operator", cases.MAKERS)
-def test_random_layers(operator, core, tmp_path):
-    made = cases.make(operator, COUNT, SEED)
-    assert machine.run(made, tmp_path, core) == []
+def test_random_layers(operator, tmp_path):
+    assert machine.run(cases.make(operator, 120, SEED), tmp_path) == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("core", ["m4", "m7", "m33"])
+@pytest.mark.parametrize("operator", cases.MAKERS)
+def test_many_random_layers(operator, core, tmp_path):
+    assert machine.run(cases.make(operator, 600, SEED), tmp_path, core) == []
 
 
 @pytest.mark.parametrize("operator", cases.MAKERS)

@@ -1,11 +1,7 @@
 # SPDX-License-Identifier: MIT
-"""The MVE kernels on the emulated M55, bit for bit against the formulas of mtb.c.
-
-``MICROT_SLOW=1`` runs 1000 shapes per operator instead of a sample.
-"""
+"""The MVE kernels on the emulated M55, bit for bit against the formulas of mtb.c."""
 
 import dataclasses
-import os
 from collections import Counter
 
 import mve_cases as cases
@@ -15,8 +11,7 @@ import pytest
 
 from microt.compiler import layout_mve as layouts
 
-SLOW = bool(os.environ.get("MICROT_SLOW"))
-COUNT = 1000 if SLOW else 120
+COUNT = 120
 SEED = 20261120
 counts = machine.on_this_core("count_layers", cases=cases.shared)
 case = counts.case
@@ -27,6 +22,12 @@ pytestmark = pytest.mark.skipif(not machine.available(), reason="arm-none-eabi-g
 @pytest.mark.parametrize("operator", cases.MAKERS)
 def test_random_layers(operator, tmp_path):
     assert machine.run(cases.make(operator, COUNT, SEED), tmp_path) == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("operator", cases.MAKERS)
+def test_many_random_layers(operator, tmp_path):
+    assert machine.run(cases.make(operator, 1000, SEED), tmp_path) == []
 
 
 @pytest.mark.parametrize("layout", [layouts.PLANES, layouts.BLOCKS])
@@ -67,7 +68,7 @@ def test_channels_without_choice_do_not_keep_a_layer_from_its_layout(tmp_path):
 
 def test_every_pair_of_values_of_add(tmp_path):
     rng = np.random.default_rng(SEED)
-    assert machine.run([cases.every_pair(rng, i) for i in range(12 if SLOW else 4)], tmp_path) == []
+    assert machine.run([cases.every_pair(rng, i) for i in range(12)], tmp_path) == []
 
 
 def test_every_layout_and_way_out_is_drawn():
@@ -158,5 +159,5 @@ def test_instructions_stay_where_they_are():
 
 def test_any_shape_is_checked_without_an_overflow(tmp_path):
     """The decoder asks about shapes of any size, from files that may mean harm."""
-    taken = machine.base.any_shape("mve", 100000 if SLOW else 5000, tmp_path)
+    taken = machine.base.any_shape("mve", 5000, tmp_path)
     assert all(taken[layout] > 0 for layout in (layouts.NARROW, layouts.WIDE, layouts.PLANES, layouts.BLOCKS)), taken
