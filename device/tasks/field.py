@@ -120,7 +120,10 @@ class Field:
     def look(self):
         x = self.source.read()
         if x is not None:
-            self.sample = bytes(x) if isinstance(x, memoryview) else x[:]
+            if self.sample is None or len(self.sample) != len(x):
+                self.sample = bytearray(x) if isinstance(x, (bytes, memoryview)) else x[:]
+            else:
+                self.sample[:] = x  # in place: the heap of a small board has no room for one more
             self.answer()
         elif self.stale and time.ticks_diff(time.ticks_ms(), self.stale) > self.settings["fit_after_ms"]:
             self.fit()

@@ -25,7 +25,8 @@ class Stream:
         self._poll = select.poll()
         self._poll.register(self._file, select.POLLIN)
         self._line = ""
-        self._buffer = bytearray(size)
+        self._size = size
+        self._buffer = None  # made for the first sample that comes as text
         self._at = 0
         self.problem = None
 
@@ -53,16 +54,18 @@ class Stream:
                 return self._samples[int(line[1:])]
             if line:
                 piece = a2b_base64(line)
-                if self._at + len(piece) > len(self._buffer):
-                    raise ValueError("expected %d bytes, got more" % len(self._buffer))
+                if self._at + len(piece) > self._size:
+                    raise ValueError("expected %d bytes, got more" % self._size)
+                if self._buffer is None:
+                    self._buffer = bytearray(self._size)
                 self._buffer[self._at : self._at + len(piece)] = piece
                 self._at += len(piece)
                 return None
             whole, self._at = self._at, 0
-            if whole == len(self._buffer) and whole:
+            if whole == self._size and whole:
                 return self._buffer
             if whole:
-                raise ValueError("expected %d bytes, got %d" % (len(self._buffer), whole))
+                raise ValueError("expected %d bytes, got %d" % (self._size, whole))
         except (ValueError, IndexError, TypeError) as error:
             self._at = 0
             self.problem = "sample: %s" % error
