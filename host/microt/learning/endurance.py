@@ -81,8 +81,10 @@ def rounds(net, xs, path, count, classes, limit, looks):
 """
 
 UNIX = f"""
-xs = [bytes((i * 37 + j) & 255 for j in range(27648)) for i in range({CLASSES})]
-rounds(microt.Backbone(sys.argv[1]), xs, sys.argv[2], int(sys.argv[3]), {CLASSES}, {LIMIT}, {LOOKS})
+net = microt.Backbone(sys.argv[1])
+height, width, channels = net.input_shape
+xs = [bytes((i * 37 + j) & 255 for j in range(height * width * channels)) for i in range({CLASSES})]
+rounds(net, xs, sys.argv[2], int(sys.argv[3]), {CLASSES}, {LIMIT}, {LOOKS})
 """
 
 BOARD = """
