@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from microt.boards import romfs_image
 
@@ -17,6 +18,9 @@ BUTTON = 3
 LABELS = ("apple", "pear")
 
 
+# Known to hang since 611c85e: the board stays busy and mpremote waits for it. Out of `make test` until that is mended.
+@pytest.mark.slow
+@pytest.mark.timeout(120)
 def test_a_press_takes_a_sample(start, tmp_path):
     samples = np.arange(4 * 12, dtype=np.uint8).reshape(4, 2, 2, 3)
     data = io.BytesIO()
