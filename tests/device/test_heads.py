@@ -7,6 +7,7 @@ try:
     from random import random, seed
 
     from microt.heads import Head, Rows, fit, lda, logistic, means, solver
+    from microt.heads.flat import Flat
 
     from microt import threshold
 except ImportError:
@@ -167,6 +168,47 @@ for a, b in zip(weights, other):
 confidences = threshold.held_out(folded, lda.solve).confidence
 assert len(confidences) == 32 and 0.2 < min(confidences) <= max(confidences) <= 1
 print("folds")
+
+
+# flattened: samples are what they were, weights answer the same in both spaces, no direction stands out any more
+def variance(rows, along):
+    products = [sum(a * b for a, b in zip(row, along)) for row in rows]
+    mean = sum(products) / len(products)
+    return sum((p - mean) ** 2 for p in products) / len(products)
+
+
+for own in (True, False):
+    whole = Rows(net, 0, train)
+    if not own:
+        # as projected rows are: the mean is left in them
+        whole.centre = None
+        for i, v in enumerate(whole.values):
+            whole.values[i] = ((v - 256 if v > 127 else v) // 2 + 30) & 0xFF
+    before = []
+    for i in range(whole.n):
+        whole.sample(i, u)
+        before.append(list(u))
+    work = array("f", bytes(4 * CLASSES * DIM))
+    flat = Flat(whole, work)
+    whole.flat = flat
+    weights = array("f", [random() - 0.5 for _ in range(CLASSES * DIM)])
+    back, bias, back_bias = array("f", weights), array("f", bytes(4 * CLASSES)), array("f", bytes(4 * CLASSES))
+    flat.back(back, back_bias)
+    values = [v - 256 if v > 127 else v for v in whole.values]
+    most = max(max(abs(v) for v in row) for row in before)
+    for i in range(whole.n):
+        whole.sample(i, u)
+        assert max(abs(a - b) for a, b in zip(u, before[i])) < 0.05 * most, (i, list(u), before[i])
+        for c in range(CLASSES):
+            said = sum(whole.scale * values[i * DIM + j] * weights[c * DIM + j] for j in range(DIM))
+            was = back_bias[c] + sum(u[j] * back[c * DIM + j] for j in range(DIM))
+            assert abs(said - was) < 0.01 * most * DIM, (i, c, said, was)
+    assert max(abs(v) for v in values) == 127 and flat.stretch > 1.3, flat.stretch
+    now = [values[i * DIM : (i + 1) * DIM] for i in range(whole.n)]
+    wide, narrow = [1] * 2 + [0] * (DIM - 2), [0] * (DIM - 1) + [1]
+    assert variance(before, wide) / variance(before, narrow) > 2 * variance(now, wide) / variance(now, narrow)
+    assert abs(flat.square - sum(v * v for v in values) / whole.n) < 1e-3 * flat.square
+print("flat rows")
 
 for kind, least in (("lda", 0.95), ("logistic", 0.95), ("means", 0.75), ("ridge", 0.95)):
     head = fit(net, 0, train, solver(kind))

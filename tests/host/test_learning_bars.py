@@ -36,15 +36,9 @@ def test_learning_and_answering_are_cheap_enough(counted):
 
 
 def test_logistic_regression_is_within_a_point_of_scikit_learn(sets):
-    jobs = [Job(draw(samples, 20, (e,)), "logistic", part=part)
-            for samples in sets.values() for e in range(2) for part in accuracy.PARTS]  # fmt: skip
-    gaps = {part: [] for part in accuracy.PARTS}
-    for job, found in zip(jobs, on_device(jobs), strict=True):
-        e = job.episode
-        expected = accuracy.scikit_learn(*accuracy.plain(e, job.part), e)
-        gaps[job.part].append(expected - (found["labels"][:, 0] == e.true).mean())
-    # 800 queries of each: a standard error of a point and more; the bench asks more
-    assert all(np.mean(found) < 0.02 for found in gaps.values()), gaps
+    gaps = accuracy.logistic_gaps(list(sets.values()), 8)
+    assert set(gaps) == {"exit 0", "exit 1", "128 values", "256 values"}
+    assert max(gaps.values()) < 0.01, gaps
 
 
 def test_ratio_tracker_and_rejection(sets):

@@ -21,6 +21,7 @@ class Rows:
 
     place: array("H"), the row of each of the journal's samples; None without folds.
     centre: the mean that was taken off, int8 in a bytearray of k times centre_scale; None where there is a transform.
+    flat: a `microt.heads.flat.Flat` once a solver has flattened the values; None.
     feature: the exit's `Feature`. Memory: n * (k + 8) bytes. progress(what, done, total) is called
     after each sample.
     """
@@ -37,6 +38,7 @@ class Rows:
         self.centre, self.centre_scale = None, 0.0
         if self.feature.own:
             self._middle(journal)
+        self.flat = None
         self.values = bytearray(n * k)
         self.scale = self._fill(net, journal, place, progress)
 
@@ -70,6 +72,8 @@ class Rows:
         """u of row i into out (array("f"), k)."""
         fill(out, 0.0)
         axpy(self.scale, self.values, out, self.k, i * self.k)
+        if self.flat:
+            self.flat.restore(out)
 
     def _place(self, labels, folds):
         # the row of each sample

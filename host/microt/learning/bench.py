@@ -22,7 +22,9 @@ of learning.json:
       reference, accuracy_gap            [exit 0, exit 1]: float64 discriminants with the full prior on four sets of
                                          colour pictures, 20 shots, and how much better they are than the default head
       fit_accuracy_gap                   scikit-learn's accuracy less the device's (logistic regression, 20 shots): the
-                                         worst of both exits and of embeddings of 128 and 256 values without transform
+                                         worst of those in fit_accuracy_gaps
+      fit_accuracy_gaps                  {feature: mean over the sets of pictures}: both exits' as heads see them, and
+                                         embeddings of 128 and 256 values without a transform
     microt.learning.exits
       ratio_got, ratio_error             {ratio asked: mean of the ratios got, |that - asked|}, episodes of 20 shots
       ratio_got_like_taught, ...         the same of samples of the train split
