@@ -119,7 +119,7 @@ class _Run(ctypes.Structure):
 
 def sources() -> list[Path]:
     """The C files of the engine, in a fixed order."""
-    folders = (SOURCES, *(SOURCES / "kernels" / name for name in ("ref", "m0", "dsp", "mve")))
+    folders = (SOURCES, *(SOURCES / "kernels" / name for name in ("ref", "c", "m0", "dsp", "mve")))
     files = [file for folder in folders for file in sorted(folder.glob("*.c"))]
     if not files:
         raise RuntimeError(
@@ -149,11 +149,12 @@ def _cache_folder(key: str) -> Path:
     return Path(base) / "microt" / "host" / key
 
 
-def build() -> Path:
-    """Builds the library if its sources changed; returns its path."""
+def build(reference: bool = False) -> Path:
+    """Builds the library if its sources changed; returns its path. reference: with the reference kernels alone."""
     files = sources()
     cc = compiler()
-    digest = hashlib.sha256(" ".join([cc, *FLAGS, _SIZES]).encode())
+    flags = [*FLAGS, "-DMICROT_REFERENCE"] if reference else FLAGS
+    digest = hashlib.sha256(" ".join([cc, *flags, _SIZES]).encode())
     for file in files + sorted(SOURCES.rglob("*.h")):
         digest.update(str(file.relative_to(SOURCES)).encode() + b"\0" + file.read_bytes())
     folder = _cache_folder(digest.hexdigest()[:16])
@@ -165,7 +166,7 @@ def build() -> Path:
         sizes = Path(scratch) / "sizes.c"
         sizes.write_text(_SIZES)
         made = Path(scratch) / "libmicrot.so"
-        command = [cc, *FLAGS, f"-I{SOURCES}", "-o", str(made)]
+        command = [cc, *flags, f"-I{SOURCES}", "-o", str(made)]
         command += [str(f) for f in files] + [str(sizes), "-lm"]
         done = subprocess.run(command, capture_output=True, text=True)
         if done.returncode != 0:
@@ -175,8 +176,8 @@ def build() -> Path:
 
 
 @functools.cache
-def _library() -> ctypes.CDLL:
-    lib = ctypes.CDLL(str(build()))
+def _library(reference: bool) -> ctypes.CDLL:
+    lib = ctypes.CDLL(str(build(reference)))
     sizes = (ctypes.c_size_t * 3).in_dll(lib, "microt_host_sizes")
     mirrored = [ctypes.sizeof(t) for t in (_Model, _Exit, _Run)]
     if list(sizes) != mirrored:
@@ -233,14 +234,15 @@ class Op:
 
 
 class Backbone:
-    """A compiled backbone, run by the engine's reference kernels. The mirror of _microt.Backbone.
+    """A compiled backbone, run by the engine's tuned plain C. The mirror of _microt.Backbone.
 
-    source: the bytes of a .mtb file, or its path. ValueError with the decoder's sentence when the
-    file is not a good one; FileNotFoundError when there is none.
+    source: the bytes of a .mtb file, or its path. reference: the reference kernels run every operator, as they do with
+    MICROT_REFERENCE=1 in the environment. ValueError with the decoder's sentence when the file is not a good one;
+    FileNotFoundError when there is none.
     """
 
-    def __init__(self, source: bytes | str | Path):
-        self._lib = _library()
+    def __init__(self, source: bytes | str | Path, *, reference: bool = False):
+        self._lib = _library(reference or os.environ.get("MICROT_REFERENCE") == "1")
         if isinstance(source, str | Path):
             source = Path(source).read_bytes()
         self._file = bytes(source)

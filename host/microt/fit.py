@@ -70,7 +70,7 @@ def overview() -> list[dict]:
             {
                 "board": board.name,
                 "core": board.core,
-                "kernels": "reference" if board.target == "generic" else board.target,
+                "kernels": board.kernels,
                 "mcu": board.mcu,
                 "flash_bytes": flash,
                 "ram_bytes": ram,

@@ -41,9 +41,9 @@ def inputs_of(rng, shape, count):
 
 
 def compare(content, inputs, minimum_spread=0):
-    """All tensors that the engine has, against the reference's; returns the outputs seen."""
+    """All tensors that the engine has, on either kernels, against the reference's; returns the outputs seen."""
     files = {compile_tflite(content, in_place=in_place).data for in_place in (False, True)}
-    nets = [Backbone(data) for data in files]
+    nets = [Backbone(data, reference=reference) for data in files for reference in (False, True)]
     reference = tfl.Reference(content)
     seen = []
     for x, net in itertools.product(inputs, nets):

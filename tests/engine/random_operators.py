@@ -64,6 +64,48 @@ def convolution(rng, depthwise=False, large=False):
     return finish(file, x, y, rng), (h, w, cin)
 
 
+def tiled_convolution(rng, depthwise=False):
+    """Layers that tuned kernels cut into tiles, parts and strips: more taps and larger planes, weights of -128 too."""
+    kernel = pick(rng, 3, 3, 5, 7) if depthwise else pick(rng, 1, 1, 1, 3, 3, 5, 2)
+    stride = pick(rng, 1, 1, 2)
+    if depthwise:
+        h, w = (int(n) for n in rng.integers(1, pick(rng, 9, 20, 70), 2))
+        cin = cout = int(rng.integers(1, 9))
+    else:
+        h, w = (int(n) for n in rng.integers(1, pick(rng, 4, 9, 13), 2))
+        cin = int(rng.integers(1, pick(rng, 9, 60, 300 if kernel < 3 else 40)))
+        cout = int(rng.integers(1, pick(rng, 6, 20, 80)))
+    padding = tfl.VALID if rng.random() < 0.3 and min(h, w) >= kernel else tfl.SAME
+    dilation = 2 if rng.random() < 0.1 and stride == 1 and min(h, w) > 2 * kernel else 1
+    oh, ow = (out_size(size, kernel, stride, dilation, padding) for size in (h, w))
+
+    file = tfl.File()
+    taps = kernel * kernel * (1 if depthwise else cin)
+    si, sw = scale(rng, 0.005, 0.2), weight_scales(rng, cout, rng.random() < 0.8)
+    so = float(si * sw.max() * 74 * 74 * np.sqrt(taps)) / float(pick(rng, 20, 40, 80, 300))
+    if rng.random() < 0.1:  # left shifts
+        so = float(si * sw.min() / rng.uniform(1.0, 3.0))
+    zi, zo = zero_point(rng), zero_point(rng)
+    x, y = file.int8((1, h, w, cin), si, zi), file.int8((1, oh, ow, cout), so, zo)
+    shape = (1, kernel, kernel, cout) if depthwise else (cout, kernel, kernel, cin)
+    weights = rng.choice([-128, 127], shape) if rng.random() < 0.1 else rng.integers(-128, 128, shape)
+    wt = file.int8(shape, sw, 0, weights.astype(np.int8), axis=3 if depthwise else 0)
+    bound = 20 * int(so / (si * float(sw.max())) + 1)
+    bias = file.int32(rng.integers(-bound, bound + 1, cout), si * sw)
+    options = {
+        "padding": padding,
+        "strideH": stride,
+        "strideW": stride,
+        "dilationHFactor": dilation,
+        "dilationWFactor": dilation,
+        "fusedActivationFunction": pick(rng, tfl.NONE, tfl.NONE, tfl.RELU, tfl.RELU6),
+    }
+    if depthwise:
+        options["depthMultiplier"] = 1
+    file.add("DEPTHWISE_CONV_2D" if depthwise else "CONV_2D", [x, wt, bias], y, **options)
+    return finish(file, x, y, rng), (h, w, cin)
+
+
 def fully_connected(rng):
     depth, n = int(rng.integers(1, 300)), int(rng.integers(1, 40))
     rows = pick(rng, 1, 1, 1, 4, 7)
@@ -548,4 +590,7 @@ OPERATORS = {
     "SPACE_TO_BATCH_ND": lambda rng: dilated(rng, depthwise=bool(rng.random() < 0.5)),
     **{kind: arithmetic(kind) for kind in ("ADD", "SUB", "MUL", "MINIMUM", "MAXIMUM")},
     **{kind: of_kind(kind) for kind in FUNCTIONS},
+    "CONV_2D in tiles": tiled_convolution,
+    "DEPTHWISE_CONV_2D in tiles": lambda rng: tiled_convolution(rng, depthwise=True),
+    "ADD of one shape": add,
 }

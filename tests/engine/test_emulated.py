@@ -31,8 +31,27 @@ MODELS = [
 ]
 SEED = 20261120
 
-needs_core = pytest.mark.skipif(not machine.available(), reason="arm-none-eabi-gcc or qemu-system-arm is missing")
+FAMILIES = {"arm": ("m4", "m7", "m55", "m0"), "riscv": ("rv32",)}
 slow = pytest.mark.slow
+
+
+def skip_without(core):
+    if not machine.available(core):
+        pytest.skip(f"{machine.CORES[core].compiler} or {machine.CORES[core].qemu} is missing")
+
+
+@pytest.fixture(params=FAMILIES)
+def cores(request):
+    skip_without(FAMILIES[request.param][0])
+    return FAMILIES[request.param]
+
+
+@pytest.fixture(scope="module")
+def unix():
+    try:
+        firmware.micropython(log=lambda line: None)
+    except RuntimeError as error:
+        pytest.skip(str(error).splitlines()[0])
 
 
 def layers(kind, seeds):
@@ -61,7 +80,7 @@ def models():
             yield path.stem, random_networks.expected(content, x)
 
 
-def on_cores(made, tmp_path, cores=tuple(machine.CORES), generic=True):
+def on_cores(made, tmp_path, cores, generic=True):
     """What is wrong on any core, with files for its target and generic ones; the number of runs."""
     wrong, count = [], 0
     for target in dict.fromkeys(["generic", *(machine.CORES[core].target for core in cores)]):
@@ -80,51 +99,55 @@ def _file(each, target):
     return data, each.input, expected
 
 
-@needs_core
-def test_a_sample_of_every_operator(tmp_path):
+def test_a_sample_of_every_operator(cores, tmp_path):
     made = [case for kind in OPERATORS for case in layers(kind, range(2))]
-    wrong, count = on_cores(made, tmp_path)
+    wrong, count = on_cores(made, tmp_path, cores)
     assert wrong == []
-    assert count == 2 * len(OPERATORS) * 8  # four cores, generic files and their own
+    targets = [{"generic", machine.CORES[core].target} for core in cores]
+    assert count == 2 * len(OPERATORS) * sum(map(len, targets))  # generic files and the core's own
 
 
-@needs_core
 @slow
 @pytest.mark.parametrize("kind", OPERATORS)
-def test_every_operator(kind, tmp_path):
-    made = list(layers(kind, range(300)))
-    assert on_cores(made, tmp_path)[0] == []
-    assert on_unix(made, tmp_path) == []
+def test_every_operator(kind, cores, tmp_path):
+    assert on_cores(list(layers(kind, range(300))), tmp_path, cores)[0] == []
 
 
-@needs_core
-def test_a_sample_of_networks(tmp_path):
+@slow
+@pytest.mark.parametrize("kind", OPERATORS)
+def test_every_operator_on_the_unix_build(kind, unix, tmp_path):
+    assert on_unix(list(layers(kind, range(300))), tmp_path) == []
+
+
+def test_a_sample_of_networks(cores, tmp_path):
     made = list(networks(range(25)))
     assert any(len(each.embeddings) > 2 for _, each in made)
-    assert on_cores(made, tmp_path)[0] == []
+    assert on_cores(made, tmp_path, cores)[0] == []
 
 
-@needs_core
 @slow
-def test_random_networks(tmp_path):
-    made = list(networks(range(600)))
-    assert on_cores(made, tmp_path)[0] == []
-    assert on_unix(made, tmp_path) == []
+def test_random_networks(cores, tmp_path):
+    assert on_cores(list(networks(range(600))), tmp_path, cores)[0] == []
 
 
-@needs_core
-def test_models(tmp_path):
+@slow
+def test_random_networks_on_the_unix_build(unix, tmp_path):
+    assert on_unix(list(networks(range(600))), tmp_path) == []
+
+
+def test_models(cores, tmp_path):
     made = list(models())
     if not made:
         pytest.skip("no models here")
-    assert on_cores(made, tmp_path, generic=False)[0] == []
+    assert on_cores(made, tmp_path, cores, generic=False)[0] == []
 
 
-@needs_core
-def test_what_is_wrong_is_found(tmp_path):
+@pytest.mark.parametrize("core", ["m4", "rv32"])
+def test_what_is_wrong_is_found(core, tmp_path):
     """One value more, one less; a value that differs; a file that is none; a file for another core."""
+    skip_without(core)
     ((name, each),) = networks(range(1))
-    data, right = each.file("dsp")
+    data, right = each.file(machine.CORES[core].target)
     other = [tensor.copy() for tensor in right]
     other[len(other) // 2].reshape(-1)[-1] ^= 1
     cases = [
@@ -136,7 +159,7 @@ def test_what_is_wrong_is_found(tmp_path):
         machine.Case("mve", each.file("mve")[0], each.input, right),
         machine.Case("right again", data, each.input, right),
     ]
-    found = machine.run(cases, tmp_path)
+    found = machine.run(cases, tmp_path, core)
     assert [word for _, word, _ in found] == ["ok", "bad", "bad", "bad", "refused", "refused", "ok"]
     assert "fewer" in found[1][2] and "more" in found[2][2] and "differs" in found[3][2]
     assert "compiled for target mve" in found[5][2]
@@ -173,14 +196,6 @@ for n in range({count}):
 """
 
 
-@pytest.fixture(scope="module")
-def unix():
-    try:
-        firmware.micropython(log=lambda line: None)
-    except RuntimeError as error:
-        pytest.skip(str(error).splitlines()[0])
-
-
 def test_a_sample_on_the_unix_build(unix, tmp_path):
     made = [case for kind in OPERATORS for case in layers(kind, range(2))] + list(networks(range(10)))
     assert on_unix(made, tmp_path) == []
@@ -193,10 +208,10 @@ def test_models_on_the_unix_build(unix, tmp_path):
 # ---- hostile files
 
 
-@needs_core
 @pytest.mark.parametrize("core", machine.CORES)
 def test_hostile_files_do_no_harm(core, tmp_path):
     """Changed fields and arguments, on the kernels themselves; what is accepted stays within arena and file."""
+    skip_without(core)
     rng = np.random.default_rng([SEED, list(machine.CORES).index(core)])
     target = machine.CORES[core].target
     good = [layouts_file.every_layout(target, seed) for seed in range(4)]

@@ -156,13 +156,19 @@ def refusing():
     return cases
 
 
-def test_unix_refuses_other_targets(tools, tmp_path):
+@pytest.mark.parametrize(("reference", "kernels_here"), [("0", ["c", "reference"]), ("1", ["reference"])])
+def test_unix_refuses_other_targets(tools, tmp_path, monkeypatch, reference, kernels_here):
+    """And runs generic ones wherever they lie in memory."""
+    monkeypatch.setenv("MICROT_REFERENCE", reference)
     cases = refusing()
+    x, generic = np.random.default_rng(1).integers(-128, 128, layouts_file.INPUT), layouts_file.every_layout("generic")
+    for shift in range(4):
+        cases.add(f"shift{shift}", generic, x.astype(np.int8), answers(generic, x.astype(np.int8)), shift=shift)
     for file, data in cases.romfs().items():
         (tmp_path / file).write_bytes(data)
     done = unixport.run(SCRIPT, cwd=tmp_path, timeout=120)
     *said, kernels = map(json.loads, done.stdout.splitlines())
-    assert (said, kernels) == (cases.expected, ["reference"]), done.stderr
+    assert (said, kernels) == (cases.expected, kernels_here), done.stderr
 
 
 @pytest.mark.parametrize("target", TARGETS)

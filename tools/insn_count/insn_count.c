@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 //
-// TCG plugin for qemu-system-arm: how often every instruction ran between marks.
+// TCG plugin for qemu-system-arm and qemu-system-riscv32: how often every instruction ran between marks.
 //
 // Arguments (addresses are hexadecimal, without the Thumb bit):
 //
@@ -51,7 +51,9 @@
 
 typedef uint64_t qemu_plugin_id_t;
 typedef uint32_t qemu_plugin_meminfo_t;
-typedef struct qemu_info_t qemu_info_t;
+typedef struct qemu_info_t {
+    const char *target_name; // more follows
+} qemu_info_t;
 struct qemu_plugin_tb;
 struct qemu_plugin_insn;
 
@@ -80,6 +82,8 @@ size_t qemu_plugin_insn_size(const struct qemu_plugin_insn *insn);
 EXPORT int qemu_plugin_version = API_VERSION;
 
 // ---- state
+
+static bool riscv; // else Arm
 
 typedef struct _insn_t {
     uint32_t address;
@@ -239,9 +243,9 @@ static void memory_accessed(unsigned int cpu, qemu_plugin_meminfo_t info, uint64
     if (!counting) {
         return;
     }
-    // Armv7-M and v8-M place devices at 0x40000000-0x5fffffff and from 0xe0000000 on
+    // Armv7-M and v8-M place devices at 0x40000000-0x5fffffff and from 0xe0000000 on, the RISC-V machine virt below its RAM
     uint32_t octant = (uint32_t)address >> 29;
-    if (octant == 2 || octant == 7) {
+    if (riscv ? octant < 4 : octant == 2 || octant == 7) {
         segment_device += 1;
     }
     unsigned int shift = qemu_plugin_mem_size_shift(info);
@@ -256,11 +260,12 @@ static void memory_accessed(unsigned int cpu, qemu_plugin_meminfo_t info, uint64
 // ---- while QEMU translates
 
 // Bytes of an instruction. QEMU 7 looks ahead at the end of a page and then reports what it saw as a part of
-// the instruction before, so there the first halfword tells: 0b11101, 0b11110 and 0b11111 begin 4 bytes.
+// the instruction before, so there the first halfword tells: on Arm 0b11101, 0b11110 and 0b11111 begin 4 bytes, on RISC-V
+// 0b11 ends it.
 static uint32_t insn_size(const struct qemu_plugin_insn *insn) {
     #if API_VERSION == 1
     const uint8_t *data = qemu_plugin_insn_data(insn);
-    return data[1] >= 0xe8 ? 4 : 2;
+    return (riscv ? (data[0] & 3) == 3 : data[1] >= 0xe8) ? 4 : 2;
     #else
     return (uint32_t)qemu_plugin_insn_size(insn);
     #endif
@@ -335,7 +340,7 @@ static bool parse_ignored(const char *text) {
 }
 
 EXPORT int qemu_plugin_install(qemu_plugin_id_t id, const qemu_info_t *info, int argc, char **argv) {
-    (void)info;
+    riscv = strncmp(info->target_name, "riscv", 5) == 0;
     for (int i = 0; i < argc; i++) {
         bool good = false;
         if (strncmp(argv[i], "out=", 4) == 0) {

@@ -30,6 +30,8 @@ version: str
 def kernels() -> tuple[str, ...]:
     """The kernels that this firmware was built with, the fastest first, such as ("dsp", "reference").
 
+    "c" is tuned plain C, for files of the target generic where there are no kernels for the instruction set.
+
     A file that was compiled for a target (`microt compile --target dsp`) runs where the kernels of that name are, one
     for the target generic everywhere. `Backbone` refuses any other with ValueError: its weights are laid out for
     kernels that are not here. Files of one backbone for several targets have the same `sha256`, so what was taught

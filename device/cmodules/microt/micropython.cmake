@@ -9,6 +9,7 @@ endif()
 file(GLOB MICROT_ENGINE_SOURCES CONFIGURE_DEPENDS
     ${CMAKE_CURRENT_LIST_DIR}/engine/*.c
     ${CMAKE_CURRENT_LIST_DIR}/engine/kernels/ref/*.c
+    ${CMAKE_CURRENT_LIST_DIR}/engine/kernels/c/*.c
     ${CMAKE_CURRENT_LIST_DIR}/engine/kernels/m0/*.c
     ${CMAKE_CURRENT_LIST_DIR}/engine/kernels/dsp/*.c
     ${CMAKE_CURRENT_LIST_DIR}/engine/kernels/mve/*.c
@@ -26,7 +27,7 @@ set_source_files_properties(${MICROT_ENGINE_SOURCES} PROPERTIES
 )
 set(MICROT_FAST ${MICROT_ENGINE_SOURCES})
 list(FILTER MICROT_FAST INCLUDE REGEX
-    "engine/(front_end|kernels/(m0|mve)/.*|kernels/ref/(average_pool_2d|conv_2d|depthwise_conv_2d|fully_connected|mean))[.]c$"
+    "engine/(front_end|kernels/(c|m0|mve)/.*|kernels/ref/(average_pool_2d|conv_2d|depthwise_conv_2d|fully_connected|mean))[.]c$"
 )
 set_source_files_properties(${MICROT_FAST} PROPERTIES
     COMPILE_OPTIONS "-O2;-ffp-contract=off;-fno-math-errno"

@@ -130,7 +130,7 @@ LAYER_KEYS = ("index", "op", "name", "branch", "macs", "input_shapes", "output_s
 INSTRUCTIONS_PER_MICROSECOND = 1000
 
 # The engine's functions that call kernels; a compiler may have merged the first with the others.
-CALLERS = ("microt_step", "microt_run", "microt_resume", "microt_m0_run", "microt_dsp_run", "microt_mve_run")
+CALLERS = ("microt_step", "microt_run", "microt_resume", *(f"microt_{s}_run" for s in ("c", "m0", "dsp", "mve")))
 
 
 @dataclass

@@ -58,7 +58,7 @@ class Board:
     """A board. Sizes in bytes; figures that stand for no microcontroller (the unix build) are None.
 
     port: MicroPython's ("rp2", "stm32", "esp32", "unix") or "mps", ours for emulated boards; core: the CPU's name;
-    target: what to compile backbones for, which says the engine's kernels that run them ("generic" where
+    target: what to compile backbones for ("generic" where there are no kernels for the instruction set, or
     MICROT_REFERENCE=1 has the reference kernels run everything); mcu, clock_hz, ram_bytes, flash_bytes: the
     microcontroller that is there or, emulated, modelled; power_mw: what that one takes while computing at clock_hz,
     None if no source gives a figure; power_source: where the figure comes from; heap_bytes, stack_bytes: what
@@ -82,6 +82,12 @@ class Board:
     romfs_bytes: int | None = None
     qemu: Qemu | None = None
     flash: Flash | None = None
+
+    @property
+    def kernels(self) -> str:
+        """The fastest kernels that firmware for it has, as `_microt.kernels()` names them."""
+        plain = "reference" if reference_only() else "c"
+        return plain if self.target == "generic" else self.target
 
     def check_target(self, target: str) -> None:
         """ValueError when a backbone that was compiled for another target cannot run here."""

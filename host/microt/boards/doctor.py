@@ -163,9 +163,9 @@ def _ask(port: dict, problems: list, wanted: bool) -> None:
     if firmware.module != _module_version():
         what = f"{device}: the firmware's microt is {firmware.module}, this checkout's {_module_version()}"
         problems.append({"what": what, "fix": flash})
-    target = Board.load(firmware.board).target if firmware.board else "generic"
-    if target != "generic" and target not in firmware.kernels:
-        what = f"{device}: the firmware runs {', '.join(firmware.kernels)} kernels, the core has {target}"
+    best = Board.load(firmware.board).kernels if firmware.board else "reference"
+    if best not in firmware.kernels:
+        what = f"{device}: the firmware runs {', '.join(firmware.kernels)} kernels, the core has {best}"
         problems.append({"what": what, "fix": f"unset MICROT_REFERENCE; {flash}"})
 
 

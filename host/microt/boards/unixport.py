@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from microt.boards import firmware
-from microt.boards.board import Board
+from microt.boards.board import Board, reference_only
 
 
 def run(
@@ -36,7 +36,11 @@ def run(
     return subprocess.run(command, cwd=cwd, timeout=timeout, capture_output=True, text=True)
 
 
-@functools.cache
 def program() -> Path:
-    """The unix build, brought up to date once a process."""
+    """The unix build, brought up to date once a process; with MICROT_REFERENCE=1 that of the reference kernels."""
+    return _build(reference_only())
+
+
+@functools.cache
+def _build(reference: bool) -> Path:
     return firmware.build(Board.load("UNIX"), log=lambda line: None)

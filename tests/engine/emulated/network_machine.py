@@ -23,7 +23,8 @@ CASES_BYTES = 0xE00000  # a list and the copy of one of its files fit the machin
 
 @dataclass(frozen=True)
 class Core:
-    """flags: the compiler's; machine: QEMU's; cases, stack, variables: addresses; target: of the files it is for."""
+    """flags: the compiler's; machine: QEMU's; cases, stack, variables, code: addresses; target: of the files it is for;
+    compiler, qemu: programs; library: the compiler's options for the C library."""
 
     flags: str
     machine: str
@@ -31,6 +32,10 @@ class Core:
     stack: int
     variables: int
     target: str
+    code: int = 0
+    compiler: str = "arm-none-eabi-gcc"
+    qemu: str = "qemu-system-arm"
+    library: str = "-mthumb --specs=nosys.specs --specs=nano.specs"
 
 
 _HARD = "-mfloat-abi=hard"
@@ -40,31 +45,45 @@ CORES = {
     "m7": Core(f"-mcpu=cortex-m7 -mfpu=fpv5-sp-d16 {_HARD}", "mps2-an500", 0x60000000, 0x20010000, 0x20000000, "dsp"),
     "m55": Core(f"-mcpu=cortex-m55 {_HARD}", "mps3-an547", 0x60000000, 0x20020000, 0x20010000, "mve"),
     "m0": Core("-mcpu=cortex-m0plus", "mps2-an386", 0x21000000, 0x20010000, 0x20000000, "m0"),
+    # As the Hazard3 cores of the RP2350 and the ESP32-C3: integers, multiplication, no floating point.
+    "rv32": Core(
+        "-march=rv32imac -mabi=ilp32",
+        "virt -bios none -m 64M",
+        0x82000000,
+        0x80800000,
+        0x80400000,
+        "generic",
+        0x80000000,
+        "riscv64-unknown-elf-gcc",
+        "qemu-system-riscv32",
+        "--specs=picolibc.specs",
+    ),
 }
 FLAGS = (
-    "-mthumb -std=c99 -O2 -ffunction-sections -fdata-sections -ffp-contract=off -fno-math-errno "
-    "-Wall -Wextra -Werror -nostartfiles --specs=nosys.specs --specs=nano.specs -Wl,--gc-sections"
+    "-std=c99 -O2 -ffunction-sections -fdata-sections -ffp-contract=off -fno-math-errno "
+    "-Wall -Wextra -Werror -nostartfiles -Wl,--gc-sections"
 ).split()
 
 
-def available() -> bool:
-    return all(map(shutil.which, ("arm-none-eabi-gcc", "qemu-system-arm")))
+def available(core: str = "m4") -> bool:
+    return all(map(shutil.which, (CORES[core].compiler, CORES[core].qemu)))
 
 
 def build(core: str) -> Path:
     """The runner's ELF, rebuilt when a source changes."""
     its = CORES[core]
     sources = [HERE / "network_runner.c", *engine.sources(), *sorted((engine.SOURCES / "kernels").glob("*/*.S"))]
-    flags = [*its.flags.split(), *FLAGS, f"-I{engine.SOURCES}"]
-    flags += [f"-DCASES={its.cases:#x}u", f"-DSTACK={its.stack:#x}u", f"-Wl,--defsym=VARIABLES={its.variables:#x}"]
+    flags = [*its.flags.split(), *its.library.split(), *FLAGS, f"-I{engine.SOURCES}"]
+    flags += [f"-DCASES={its.cases:#x}u", f"-DSTACK={its.stack:#x}u"]
+    flags += [f"-Wl,--defsym=VARIABLES={its.variables:#x}", f"-Wl,--defsym=CODE={its.code:#x}"]
     script = HERE / "network_runner.ld"
     digest = hashlib.sha256(" ".join(flags).encode())
-    for path in sorted({*sources, *engine.SOURCES.rglob("*.h"), script}):
+    for path in sorted({*sources, *engine.SOURCES.rglob("*.h"), *HERE.glob("*.h"), script}):
         digest.update(path.name.encode() + path.read_bytes())
     elf = BUILD / f"runner-{core}-{digest.hexdigest()[:12]}.elf"
     if not elf.is_file():
         BUILD.mkdir(parents=True, exist_ok=True)
-        command = ["arm-none-eabi-gcc", *flags, "-T", str(script), "-o", str(elf), *map(str, sources), "-lm"]
+        command = [its.compiler, *flags, "-T", str(script), "-o", str(elf), *map(str, sources), "-lm"]
         done = subprocess.run(command, capture_output=True, text=True)
         if done.returncode:
             raise RuntimeError(done.stderr)
@@ -112,7 +131,8 @@ def is_for(file: bytes, target: str) -> bool:
 def command(core: str, elf: Path, blob: Path) -> list[str]:
     machine = "-display none -monitor none -serial none -semihosting-config enable=on,target=native"
     loader = f"loader,file={blob},addr={CORES[core].cases:#x},force-raw=on"
-    return ["qemu-system-arm", "-M", CORES[core].machine, *machine.split(), "-kernel", str(elf), "-device", loader]
+    its = CORES[core]
+    return [its.qemu, "-M", *its.machine.split(), *machine.split(), "-kernel", str(elf), "-device", loader]
 
 
 def lists(cases: list[Case]) -> Iterable[list[Case]]:

@@ -4,6 +4,7 @@
 
 #include "mtb.h"
 
+#include "kernels/c/c.h"
 #include "kernels/dsp/dsp.h"
 #include "kernels/m0/m0.h"
 #include "kernels/mve/mve.h"
@@ -118,6 +119,11 @@ static void run_op(const microt_op_t *op, uint8_t *arena) {
     #ifdef MICROT_HAVE_M0
     if (op->layout != MICROT_IN_PLACE && op->scratch_size >= microt_m0_scratch(op, op->layout)
         && microt_m0_run(op, arena, op->layout, arena + op->scratch)) {
+        return;
+    }
+    #endif
+    #ifdef MICROT_HAVE_C
+    if (microt_c_run(op, arena)) {
         return;
     }
     #endif

@@ -4,6 +4,8 @@
 
 #include "targets.h"
 
+#include "kernels/c/c.h"
+
 // A file of a target without kernels here is refused before its ops are looked at.
 #if defined(MICROT_HAVE_M0) || defined(MICROT_CHECK_TARGETS)
 #define CHECK_M0 (1)
@@ -36,6 +38,9 @@ const char *microt_kernels(unsigned index) {
         #endif
         #ifdef MICROT_HAVE_M0
         "m0",
+        #endif
+        #ifdef MICROT_HAVE_C
+        "c",
         #endif
         "reference",
     };
