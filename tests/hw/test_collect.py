@@ -5,6 +5,7 @@ import io
 import json
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -18,24 +19,48 @@ BUTTON = 3
 LABELS = ("apple", "pear")
 
 
-def press(emulator, process, folder, number):
-    """Presses until there are `number` files; a press before the script runs is lost.
+class Script:
+    """The collecting script under mpremote, and what it has printed so far."""
 
-    The board's clock counts instructions and may be several times slower than the host's: two presses soon after one
-    another would be a double press there.
-    """
-    for _ in range(6):
-        emulator.click(BUTTON, 0.3)
-        end = time.monotonic() + 6
-        while time.monotonic() < end:
-            if len(list(folder.rglob("*.npy"))) >= number:
-                return
-            assert process.poll() is None, process.stdout.read()
+    def __init__(self, port, folder):
+        command = [sys.executable, "-u", "-m", "mpremote", "connect", port, "mount", str(folder), "run", str(SCRIPT)]
+        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        self.said = []
+        self.reader = threading.Thread(target=self._read)
+        self.reader.start()
+
+    def _read(self):
+        for line in self.process.stdout:
+            self.said.append(line.strip())
+
+    def says(self, line, seconds):
+        """Whether it has printed the line, waiting for so long at most."""
+        end = time.monotonic() + seconds
+        while line not in self.said and self.reader.is_alive() and time.monotonic() < end:
             time.sleep(0.1)
-    raise AssertionError(f"expected {number} files, got {sorted(folder.rglob('*.npy'))}")
+        return line in self.said
+
+    def close(self):
+        self.process.kill()
+        self.process.wait()
+        self.reader.join()
+        self.process.stdout.close()
 
 
-@pytest.mark.timeout(180)
+def press(emulator, script, line):
+    """Presses until the script has answered with the line.
+
+    The board's clock counts instructions and may be many times slower than the host's: a press may be too short for
+    it, and two presses soon after one another would be a double press there.
+    """
+    for seconds in (0.3, 0.3, 0.6, 1.2, 2.4):
+        emulator.click(BUTTON, seconds)
+        if script.says(line, 10):
+            return
+    raise AssertionError(f"expected {line!r}, got {script.said}")
+
+
+@pytest.mark.timeout(400)
 def test_a_press_takes_a_sample(start, tmp_path):
     samples = np.arange(4 * 12, dtype=np.uint8).reshape(4, 2, 2, 3)
     data = io.BytesIO()
@@ -43,18 +68,18 @@ def test_a_press_takes_a_sample(start, tmp_path):
     emulator = start(romfs=romfs_image({"samples.npy": data.getvalue()}))
     folder = tmp_path / "pc"
     folder.mkdir()
-    settings = {"labels": LABELS, "source": "/rom/samples.npy", "button": BUTTON, "count": 2, "pause_ms": 0}
+    settings = {"labels": LABELS, "source": "/rom/samples.npy", "button": BUTTON, "count": 2, "pause_ms": 1}
     (folder / "collect.json").write_text(json.dumps(settings))
-    command = [sys.executable, "-u", "-m", "mpremote", "connect", emulator.port, "mount", str(folder), "run", SCRIPT]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
-        try:
-            for number in range(1, 5):
-                press(emulator, process, folder, number)
-            said = process.communicate(timeout=60)[0].splitlines()
-        finally:
-            process.kill()
-    assert process.returncode == 0, said
-    report = json.loads(next(line for line in said if line.startswith("REPORT ")).removeprefix("REPORT "))
+    script = Script(emulator.port, folder)
+    try:
+        for label in LABELS:
+            assert script.says(f"{label}: 0 of 2; now", 120), script.said
+            for number in (1, 2):
+                press(emulator, script, f"{label}: {number} of 2")
+        assert script.process.wait(60) == 0, script.said
+    finally:
+        script.close()
+    report = json.loads(next(line for line in script.said if line.startswith("REPORT ")).removeprefix("REPORT "))
     assert report["counts"] == {"apple": 2, "pear": 2}
     for label in LABELS:
         found = [np.load(path) for path in sorted((folder / "collected" / label).iterdir())]
