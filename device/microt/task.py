@@ -18,7 +18,7 @@ from microt.store.journal import ENOSPC, EROFS, LABEL_BYTES, Journal
 RECORD_BYTES = 80  # at most, around the embeddings of a sample
 REASONS = {errno.ENOENT: "no such folder", ENOSPC: "no space left", EROFS: "read-only"}
 
-KEEPS = ("random", "herding")
+KEEPS = ("herding", "random")
 
 Result = namedtuple("Result", ("label", "confidence", "exit", "scores", "familiarity"))
 
@@ -35,14 +35,14 @@ class Task:
     by the nearest class mean. Until `calibrate` no sample is answered at exit 0.
 
     limit: the most samples of a class that are kept, None: all. With a limit the journal is compacted when more than
-    half of it is dead. keep: which of all that a class was shown are kept: "random", each as likely as any other
-    (reservoir sampling); or "herding", those whose mean stays nearest to that of all shown
-    (`microt.store.herding`). It holds from now on and is not in the journal.
+    half of it is dead. keep: which of all that a class was shown are kept: "herding", those whose mean stays nearest
+    to that of all shown (`microt.store.herding`); or "random", each as likely as any other (reservoir sampling), which
+    runs the backbone for those alone. It holds from now on and is not in the journal.
 
     notes: sentences about what was found on opening that is not as it should be; also printed.
     """
 
-    def __init__(self, net, path="/task", head="lda", limit=None, keep="random"):
+    def __init__(self, net, path="/task", head="lda", limit=None, keep="herding"):
         solver(head)
         if keep not in KEEPS:
             raise ValueError("keep: expected one of %s, got %r" % (", ".join(KEEPS), keep))
@@ -142,17 +142,17 @@ class Task:
                 return False
         # a new class makes fitted heads step back for class means, which then must be there
         following = new or not self._heads
-        running, mean, done = None, None, False
+        running, done, mean = None, False, self._shown_means.get(label)
         try:
-            running = self._running_means() if following else None
             self._run(x)
             self._resume()
             if full and self.keep == "herding":
-                out, mean = herding.goes(journal, row, self._features[-1], self._shown_means.get(label))
+                out = self._herded(row, label)
                 if out == count:
-                    self._shown_means[label] = mean
+                    done = True
                     journal.passed_over(row)
                     return False
+            running = self._running_means() if following else None
             if new:
                 running.add()
             journal.append(label)
@@ -164,6 +164,11 @@ class Task:
         finally:
             if not done and new and running and len(running) > row:
                 running.remove(row)
+            if not done and label in self._shown_means:
+                if mean:
+                    self._shown_means[label] = mean
+                else:
+                    self._shown_means.pop(label)
         self._held = None
         if following:
             self._means = running
@@ -171,8 +176,6 @@ class Task:
             self._uncalibrate()
             means.follow(running, row, count, self._feature(self._last))
         if out is not None:
-            if mean:
-                self._shown_means[label] = mean
             self._replaced(row, out)
         return True
 
@@ -228,6 +231,8 @@ class Task:
             heads = [head() if callable(head) else head for head in heads]
         except MemoryError:
             heads = None
+            if self._given_up():
+                return self.fit(progress)
             d, k = self._features[-1].d, self._features[-1].k
             need = len(journal) * (k or d) + 4 * len(journal.labels) * (2 * d + 2 * (k or d))
             raise self._no_memory("fit", need) from None
@@ -426,11 +431,12 @@ class Task:
 
     def _fit(self, exit, progress):
         # a Head, or what makes it, and, where it comes with the fit, its HeldOut
-        if self.head == "lda":
+        while self.head == "lda":
             try:
                 return dual.solve(self.net, exit, self._journal, progress)
             except MemoryError:
-                gc.collect()  # the same head by iterations, which need less
+                if not self._given_up():
+                    break  # the same head by iterations, which need less
         return fit(self.net, exit, self._journal, solver(self.head), progress), None
 
     def _cross_validated(self, both, progress):
@@ -463,6 +469,25 @@ class Task:
             head.remove(row)
         if self._means:
             self._means.remove(row)
+
+    def _herded(self, row, label):
+        # which sample of the class goes; MemoryError: the means are given up before
+        while True:
+            try:
+                out, mean = herding.goes(self._journal, row, self._starts[self._last], self._shown_means.get(label))
+                self._shown_means[label] = mean
+                return out
+            except MemoryError:
+                if not self._given_up():
+                    raise
+
+    def _given_up(self):
+        # frees what a task can do without: the means begin again as those of the samples kept
+        gc.collect()
+        had = len(self._shown_means) > 0
+        self._shown_means.clear()
+        gc.collect()
+        return had
 
     def _replaced(self, row, out):
         # the out-th sample of a class makes room; the new one is the last

@@ -43,6 +43,7 @@ SETTINGS = {
     "exit_ratio": 0.5,
     "reject_rate": 0.05,
     "limit": None,  # most samples of a class
+    "keep": "herding",  # which of them, with a limit: "herding" or "random"
     "fit_after_ms": 1500,  # of rest after a lesson
     "sleep_ms": 20,  # between looking for samples
     "light_sleep": False,  # sleep by machine.lightsleep, where a pin is still read and the line is not the source
@@ -59,7 +60,7 @@ class Field:
     def __init__(self, settings):
         self.settings = settings
         self.net = microt.Backbone(settings["backbone"])
-        self.task = microt.Task(self.net, settings["task"], limit=settings["limit"])
+        self.task = microt.Task(self.net, settings["task"], limit=settings["limit"], keep=settings["keep"])
         # a front end takes int16 samples, which a stream brings as bytes
         shape = (2 * self.net.samples,) if self.net.samples else self.net.input_shape
         self.source = open_source(settings, shape, self.net)

@@ -44,7 +44,7 @@ def raises(kind, call):
 
 def reopened(task):
     # the same from flash
-    again = Task(net, PATH, limit=task.limit)
+    again = Task(net, PATH, limit=task.limit, keep=task.keep)
     assert again.counts == task.counts and again.classes == task.classes, (again.counts, task.counts)
     assert again.fitted == task.fitted and again.threshold == task.threshold, again.notes
     assert not again.notes, again.notes
@@ -122,7 +122,7 @@ for name in ("apple", "pear"):
 for name in ("heads.bin", "heads2.bin"):
     if name in os.listdir(PATH):
         os.remove(PATH + "/" + name)
-task = Task(net, PATH, limit=4)
+task = Task(net, PATH, limit=4, keep="random")
 largest, kept = 0, 0
 for _ in range(120):
     for name in ("apple", "pear"):
@@ -154,7 +154,7 @@ task.undo()
 task._drop("undo", 0)
 assert reopened(task).counts == {"apple": 1, "fig": 1}
 mount(Disk(64), "/fg")
-task = Task(net, PATH, limit=3)
+task = Task(net, PATH, limit=3, keep="random")
 shown = [0] * 24
 for _ in range(300):
     for i in range(24):

@@ -12,7 +12,7 @@ try:
     from random import getrandbits, seed
 
     import vfs
-    from microt.heads.feature import Feature
+    from microt.store import herding
 
     from microt import Task
 except ImportError:
@@ -38,10 +38,8 @@ def sample(name):
 
 
 def z_of(x):
-    feature = Feature(net, 1)
-    z = array("f", bytes(4 * feature.d))
-    feature.of(x, z)
-    return z
+    # the last exit's embedding
+    return array("f", list(x[6:]))
 
 
 def mean_of(rows):
@@ -72,7 +70,7 @@ try:
     Task(net, PATH, limit=LIMIT, keep="first")
     raise AssertionError
 except ValueError as error:
-    assert "random, herding" in str(error), error
+    assert "herding, random" in str(error), error
 task = Task(net, PATH, limit=LIMIT, keep="herding")
 kept = {name: [] for name in CENTRES}
 shown = {name: [] for name in CENTRES}
@@ -103,6 +101,45 @@ while not task.learn(sample("apple"), "apple"):
     pass
 assert task.counts == {"apple": 2, "pear": LIMIT}, "a lower limit takes more away"
 print("stream, restart, compaction")
+
+# no memory: the means of what was shown are given up, and begin again as those of the samples kept
+assert Task(net, PATH, limit=2).keep == "herding"
+goes, failed = herding.goes, 0
+
+
+def short_of_memory(journal, row, start, mean=None):
+    global failed
+    if task._shown_means:
+        failed += 1
+        raise MemoryError
+    return goes(journal, row, start, mean)
+
+
+assert "apple" in task._shown_means
+herding.goes = short_of_memory
+for _ in range(8):
+    task.learn(sample("apple"), "apple")
+    assert task.counts["apple"] == 2 and list(task._shown_means) == ["apple"]
+herding.goes = goes
+assert failed == 8
+mean = array("f", task._shown_means["apple"])
+full = task._journal.append
+
+
+def no_room(label):
+    raise MemoryError
+
+
+task._journal.append = no_room
+for _ in range(20):
+    try:
+        taken = task.learn(sample("apple"), "apple")
+        mean = array("f", task._shown_means["apple"])
+    except MemoryError:
+        break
+assert list(task._shown_means["apple"]) == list(mean), "a sample that was not taught is in the mean"
+task._journal.append = full
+print("memory")
 
 cut, done = 0, False
 while not done:

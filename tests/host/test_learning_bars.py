@@ -31,6 +31,8 @@ def test_fit_is_cheap_enough(counted):
 
 def test_learning_and_answering_are_cheap_enough(counted):
     assert counted["learn_instructions"] <= 3e6
+    kept, passed_over = counted["learn_full_instructions"]
+    assert 0 < passed_over < kept <= 3e6
     assert counted["predict_overhead"] <= 0.05
     assert counted["training_energy_factor"] >= 50
 

@@ -180,8 +180,9 @@ class Journal:
 
         OSError: it could not be written, the journal is as before.
         """
+        moves = self._moves(i)
         self._write(DROP, 0, struct.pack(DROP_PAYLOAD, self._numbers[i], self._shown[self.rows[i]]))
-        self._drop_sample(i)
+        self._drop_sample(i, moves)
 
     def shown(self, row):
         """Samples that the label with this index has been shown, those that were not kept included."""
@@ -228,19 +229,18 @@ class Journal:
         self.tail = self.dead = 0
         remove(old)
 
-    def embeddings(self, buffer):
-        """Reads every sample, in order, into `buffer` (`size` bytes): yields (index, row)."""
+    def embeddings(self, buffer, only=None):
+        """Reads every sample, in order, into `buffer` (`size` bytes): yields (index, row).
+
+        only: the row whose samples to read, None: all. OSError: one cannot be read.
+        """
         if not len(self):
             return
         with open(self.path, "rb") as file:
             for i in range(len(self)):
-                self._read(file, i, buffer)
-                yield i, self.rows[i]
-
-    def read(self, i, buffer):
-        """Reads sample i into `buffer` (`size` bytes). OSError: it cannot be read."""
-        with open(self.path, "rb") as file:
-            self._read(file, i, buffer)
+                if only is None or self.rows[i] == only:
+                    self._read(file, i, buffer)
+                    yield i, self.rows[i]
 
     def _read(self, file, i, buffer):
         file.seek(self._offsets[i])
@@ -275,12 +275,16 @@ class Journal:
         struct.pack_into("<I", record, end, binascii.crc32(self._view[:end]))
         return end + CRC_SIZE
 
-    def _drop_sample(self, i):
+    def _moves(self, i):
+        # (array, where its values behind the i-th go, these values)
+        views = [(values, memoryview(values)) for values in (self.rows, self._offsets, self._numbers)]
+        return [(values, view[i:-1], view[i + 1 :]) for values, view in views]
+
+    def _drop_sample(self, i, moves):
         # in place: once the record is in flash nothing may need memory
         row, end = self.rows[i], len(self.rows)
-        for values in (self.rows, self._offsets, self._numbers):
-            for j in range(i, end - 1):
-                values[j] = values[j + 1]
+        for values, to, rest in moves:
+            to[:] = rest
             shorten(values, end - 1)
         self.dead += 2 * RECORD_SIZE + self.size
         if not self.count(row):
@@ -397,7 +401,7 @@ class Journal:
             for i in range(len(self)):
                 if self._numbers[i] == dropped:
                     self._shown[self.rows[i]] = shown
-                    self._drop_sample(i)
+                    self._drop_sample(i, self._moves(i))
                     break
         elif kind == LABEL:
             label = str(view[start:end], "utf-8")

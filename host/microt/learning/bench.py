@@ -12,6 +12,7 @@ of learning.json:
       lda_fit_instructions               fit and calibrate of both default heads with the shipped backbone, 10 x 20
       lda_fit_heap_bytes                 the most heap while doing so, both heads' own included
       learn_instructions                 one sample of a fitted task, journal write included, backbone left out
+      learn_full_instructions            [one that is kept, one that is not] of 40 more for a class that holds 20, means
       predict_overhead                   a prediction at the last exit over the backbone's own run to it, less 1
       training_energy_factor             instructions of running the backbone again every epoch, over those of the fit
       heads                              {head: {fit_instructions, calibrate_instructions, fit_heap_bytes, kept_bytes}}

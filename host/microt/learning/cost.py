@@ -24,6 +24,7 @@ from microt.learning import task_file
 from microt.learning.episodes import BACKBONE, shared_folder
 
 HEADS = ("lda", "logistic", "ridge", "means")
+MORE = 40  # samples shown to a full class
 LOGISTIC_EPOCHS = 12  # device/microt/heads/logistic.py
 
 SCRIPT = """
@@ -40,6 +41,7 @@ with open("/rom/journal.bin", "rb") as source, open("/task/journal.bin", "wb") a
     file.write(source.read())
 net = microt.Backbone("/rom/backbone.mtb")
 x = memoryview(open("/rom/x.bin", "rb"))
+more = memoryview(open("/rom/more.bin", "rb"))
 found = {"heads": {}}
 gc.collect()
 base, peak = gc.mem_alloc(), 0
@@ -128,6 +130,17 @@ task._reject = (0.0, -1e9, -1e9, -1e9)
 found["predict"] = clock(lambda: task.predict(x), 3)
 task.learn(x, label)
 found["learn"] = clock(lambda: task.learn(x, label), 3)
+
+# a class that is full: three samples were just added to its 20
+task = microt.Task(net, "/task", limit=len(task) // len(task.classes))
+task.fit()
+found["full"] = {"kept": [], "passed_over": []}
+for i in range(MORE + 1):
+    sample = more[i * len(more) // (MORE + 1) : (i + 1) * len(more) // (MORE + 1)]
+    kept = []
+    spent = clock(lambda: kept.append(task.learn(sample, label)))
+    if i:  # the first takes those away that are too many
+        found["full"]["kept" if kept[0] else "passed_over"].append(spent)
 task = None
 
 print(json.dumps(found))
@@ -148,12 +161,16 @@ def measure(
     task = task_file.TaskFile(
         joined, np.asarray(pictures.y)[chosen].astype(str), np.zeros(200), bytes.fromhex(net.sha256)
     )
-    image = romfs_image(
-        {"backbone.mtb": BACKBONE.read_bytes(), "journal.bin": task_file.pack(task), "x.bin": pictures.x[0].tobytes()}
-    )
+    more = np.flatnonzero(pictures.y == 0)[20 : 21 + MORE]
+    files = {
+        "journal.bin": task_file.pack(task),
+        "x.bin": pictures.x[0].tobytes(),
+        "more.bin": pictures.x[more].tobytes(),
+    }
+    image = romfs_image({"backbone.mtb": BACKBONE.read_bytes(), **files})
     cut = [0, *np.cumsum([e.dim for e in net.exits])]
     plain = ((0, 0, 128), (1, int(cut[-2]), 256))  # (exit, start, values): block 6 as it is pooled, and the last exit
-    script = SCRIPT.replace("KINDS", repr(tuple(heads))).replace("PLAIN", repr(plain))
+    script = SCRIPT.replace("KINDS", repr(tuple(heads))).replace("PLAIN", repr(plain)).replace("MORE", str(MORE))
     board = Board.load(board)
     log(f"counting on {board.name}")
     with tempfile.TemporaryDirectory() as scratch:
@@ -169,6 +186,9 @@ def measure(
         "lda_fit_instructions": fit,
         "lda_fit_heap_bytes": default["fit_heap_bytes"],
         "learn_instructions": found["learn"] - found["run"],
+        "learn_full_instructions": [
+            int(np.mean(found["full"][what])) - found["run"] for what in ("kept", "passed_over")
+        ],
         "predict_overhead": found["predict"] / found["run"] - 1,
         "training_energy_factor": LOGISTIC_EPOCHS * 200 * found["run"] / fit,
         "heads": found["heads"],

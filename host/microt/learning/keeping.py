@@ -18,8 +18,6 @@ from pathlib import Path
 
 import numpy as np
 
-from microt import head as heads
-from microt.learning.accuracy import features, quantization
 from microt.learning.episodes import (
     PICTURES,
     Episode,
@@ -55,10 +53,10 @@ def measure(
     for samples in sets.values():
         for e in range(episodes):
             whole = draw(samples, shown, (e, 4))
-            z = last_feature(samples, whole.support)
+            x = samples.embeddings[-1][whole.support].astype(np.float64)
             for limit in limits:
                 for policy in POLICIES:
-                    kept = np.concatenate([c[keep(policy, z[c], limit, np.random.default_rng(e))]
+                    kept = np.concatenate([c[keep(policy, x[c], limit, np.random.default_rng(e))]
                                            for c in by_class(whole.labels)])  # fmt: skip
                     kinds.append((policy, limit))
                     episode = Episode(samples, whole.support[kept], whole.labels[kept], whole.queries, whole.true)
@@ -87,24 +85,17 @@ def by_class(labels: np.ndarray) -> list[np.ndarray]:
     return [np.flatnonzero(labels == c) for c in range(int(labels.max()) + 1)]
 
 
-def last_feature(samples: Samples, index: np.ndarray) -> np.ndarray:
-    """z of the last exit, (n, d)."""
-    return heads.feature(
-        features(samples.backbone)[-1], [e[index] for e in samples.embeddings], quantization(samples.backbone)
-    )
-
-
-def keep(policy: str, z: np.ndarray, limit: int, rng: np.random.Generator) -> np.ndarray:
-    """Indexes of the samples that are kept of a class's stream z (n, d)."""
+def keep(policy: str, x: np.ndarray, limit: int, rng: np.random.Generator) -> np.ndarray:
+    """Indexes of the samples that are kept of a class's stream x (n, d), embeddings of the last exit."""
     if policy == "first":
-        return np.arange(min(limit, len(z)))
+        return np.arange(min(limit, len(x)))
     if policy == "random":
-        return np.sort(rng.permutation(len(z))[:limit])
-    kept = list(range(min(limit, len(z))))
-    for i in range(limit, len(z)):
+        return np.sort(rng.permutation(len(x))[:limit])
+    kept = list(range(min(limit, len(x))))
+    for i in range(limit, len(x)):
         kept.append(i)
-        mean, total = z[: i + 1].mean(axis=0), z[kept].sum(axis=0)
-        kept.pop(int((((total - z[kept]) / limit - mean) ** 2).sum(axis=1).argmin()))
+        mean, total = x[: i + 1].mean(axis=0), x[kept].sum(axis=0)
+        kept.pop(int((((total - x[kept]) / limit - mean) ** 2).sum(axis=1).argmin()))
     return np.array(kept)
 
 
