@@ -9,7 +9,8 @@ import textwrap
 
 import numpy as np
 
-from microt.compiler import features, mtb, params
+from microt.compiler import features, mtb
+from microt.compiler.lower.fixed_point import quantize_multiplier
 
 INPUT = (4, 4, 3)
 WIDTHS = (12, 8)
@@ -32,7 +33,7 @@ def build():
     for i in (0, 1):
         inputs, outputs = int(np.prod(shapes[i])), WIDTHS[i]
         weights = rng.integers(-127, 128, (outputs, inputs)).astype(np.int8)
-        multiplier, shift = params.quantize_multiplier(scales[i] * 0.01 / scales[i + 1])
+        multiplier, shift = quantize_multiplier(scales[i] * 0.01 / scales[i + 1])
         ops.append(
             mtb.OpRecord(
                 "FULLY_CONNECTED",

@@ -9,8 +9,9 @@ import numpy as np
 
 from . import exits as exits_
 from . import features as features_
-from . import layout, memory, mtb, order, params, passes, patches, tflite, timeline
+from . import layout, memory, mtb, order, passes, patches, tflite, timeline
 from .graph import remove_dead
+from .lower import OPERATORS, Unsupported, lower
 
 
 @dataclass
@@ -18,7 +19,7 @@ class Compiled:
     """A compiled backbone: `data` the bytes of the .mtb file, `report` what is in it
     (see `mtb.read_info`), `why` of layers that have no fast layout on the target, and
     `unmatched_sums`: how many accumulator values, of all that can occur, FULLY_CONNECTED rounds
-    otherwise than TensorFlow Lite (see `params`)."""
+    otherwise than TensorFlow Lite (see `lower.fixed_point`)."""
 
     data: bytes
     report: dict
@@ -49,7 +50,7 @@ def _refuse(graph, failures):
     raise ValueError(
         f"{graph.source}: {len(failures)} of {len(graph.ops)} layers cannot be compiled:\n"
         + "\n".join(lines)
-        + f"\nsupported operators: {', '.join(params.OPERATORS)}"
+        + f"\nsupported operators: {', '.join(OPERATORS)}"
     )
 
 
@@ -61,8 +62,8 @@ def _lower(graph):
     lowered, failures = [], []
     for op in graph.ops:
         try:
-            lowered.append(params.lower(graph, op))
-        except params.Unsupported as error:
+            lowered.append(lower(graph, op))
+        except Unsupported as error:
             failures.append((op, str(error)))
     if failures:
         _refuse(graph, failures)

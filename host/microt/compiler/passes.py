@@ -5,7 +5,10 @@ import numpy as np
 
 from . import tables
 from .graph import Op, Tensor, remove_dead
-from .params import Unsupported, concatenation_axis, pad_amounts, quantize_multiplier, reduced_axes
+from .lower import Unsupported
+from .lower.fixed_point import quantize_multiplier
+from .lower.movement import concatenation_axis, pad_amounts
+from .lower.reductions import reduced_axes
 
 _RESHAPES = ("RESHAPE", "SQUEEZE", "EXPAND_DIMS")
 _CONVOLUTIONS = ("CONV_2D", "DEPTHWISE_CONV_2D")

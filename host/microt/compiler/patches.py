@@ -10,7 +10,8 @@ arXiv:2110.15352, cut in both directions; rows alone lie together in memory).
 from dataclasses import replace
 
 from . import exits
-from .params import ORIGINS, Lowered
+from .lower import Lowered
+from .mtb import ORIGINS
 
 _WINDOWS = ("CONV_2D", "DEPTHWISE_CONV_2D")
 _MOST_JOINED = 4

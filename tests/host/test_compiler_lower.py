@@ -6,8 +6,11 @@ import math
 import numpy as np
 import pytest
 
-from microt.compiler import params, passes
+from microt.compiler import passes
 from microt.compiler.graph import Graph, Op, Tensor, needed, remove_dead, topological
+from microt.compiler.lower import Unsupported, lower
+from microt.compiler.lower.fixed_point import activation_range, quantize_multiplier, requant_of, requant_of_one_rounding
+from microt.compiler.lower.window import padding
 
 
 @pytest.mark.parametrize(
@@ -26,13 +29,13 @@ from microt.compiler.graph import Graph, Op, Tensor, needed, remove_dead, topolo
     ],
 )
 def test_quantize_multiplier(real, expected):
-    assert params.quantize_multiplier(real) == expected
+    assert quantize_multiplier(real) == expected
 
 
 def test_quantize_multiplier_refuses_what_no_shift_reaches():
     for real in (2.0**31, -1.0, math.inf, math.nan):
-        with pytest.raises(params.Unsupported):
-            params.quantize_multiplier(real)
+        with pytest.raises(Unsupported):
+            quantize_multiplier(real)
 
 
 @pytest.mark.parametrize(
@@ -48,7 +51,7 @@ def test_quantize_multiplier_refuses_what_no_shift_reaches():
     ],
 )
 def test_activation_range(activation, scale, zero_point, expected):
-    assert params.activation_range(activation, np.float32(scale), zero_point) == expected
+    assert activation_range(activation, np.float32(scale), zero_point) == expected
 
 
 @pytest.mark.parametrize(
@@ -64,7 +67,7 @@ def test_activation_range(activation, scale, zero_point, expected):
     ],
 )
 def test_padding(kind, size, kernel, stride, dilation, expected):
-    assert params.padding(kind, size, kernel, stride, dilation) == expected
+    assert padding(kind, size, kernel, stride, dilation) == expected
 
 
 def activation(name, shape, scale=0.1, zero_point=-3):
@@ -87,7 +90,7 @@ def test_add_s_parameters():
         activation("y", (1, 2, 2, 3), 0.08),
     ]
     op = Op("ADD", [0, 1], [2], {"activation": "NONE"}, 0)
-    low = params.lower(graph(tensors, [op], [2]), op)
+    low = lower(graph(tensors, [op], [2]), op)
     a, b, y = (float(t.scale) for t in tensors)
     assert low.args[0] == 20 and low.args[7:] == [-128, 127]
     for i, real in ((1, a / (2 * b)), (3, 0.5), (5, 2 * b / ((1 << 20) * y))):
@@ -107,8 +110,8 @@ def test_fully_connected_rounds_as_the_double_product_does():
     reals = 10 ** rng.uniform(-5, -1, 300)
     reals[:5] = [2.0**-n for n in range(1, 6)]
     reach = np.full(300, 1 << 22)
-    pairs, unmatched = params._requant_once(reals, reach)
-    plain = params._requant(reals)
+    pairs, unmatched = requant_of_one_rounding(reals, reach)
+    plain = requant_of(reals)
     wrong = {"plain": 0, "tuned": 0}
     for real, tuned, untuned in zip(reals.tolist(), pairs.tolist(), plain.tolist(), strict=True):
         for half in np.arange(0.5, min(130, real * (1 << 22))):
@@ -150,7 +153,7 @@ def test_a_pad_of_zero_points_is_folded():
     passes.fold_pads(g, [5])
     (conv,) = g.ops
     assert conv.inputs[0] == 0
-    low = params.lower(g, conv)
+    low = lower(g, conv)
     assert low.args[4:8] == [1, 1, 1, 1]
     assert low.macs == 4 * 4 * 2 * 9 * 2
 
@@ -180,7 +183,7 @@ def test_a_pad_that_is_an_exit_stays():
 
 def test_pad_keeps_its_value():
     g = padded(value=9, channels=(1, 2), pad=(0, 2))
-    low = params.lower(g, g.ops[0])
+    low = lower(g, g.ops[0])
     assert low.kind == "PAD" and low.args == [0, 2, 0, 2, 1, 2, 9]
 
 
