@@ -99,6 +99,14 @@ def measure(names: list[str], core: str = "m4", **options) -> tuple[dict, list[s
     return measure_cases([case(name, **options) for name in dict.fromkeys(names)], core)
 
 
+def over(limits: dict[str, float], core: str = "m4") -> dict[str, float]:
+    """Layers that take more instructions per MAC, or per output where there are no MACs, than their limit."""
+    found, wrong = measure(list(limits), core)
+    assert wrong == []
+    taken = {name: count / (layer.macs or layer.expected.size) for name, (count, _, layer, _) in found.items()}
+    return {name: n for name, n in taken.items() if n > limits[name]}
+
+
 def measure_cases(todo: list[machine.Case], core: str = "m4") -> tuple[dict, list[str]]:
     """As measure, for layers made elsewhere; their names must differ."""
     elf = machine.build(core)

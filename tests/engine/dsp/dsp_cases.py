@@ -237,6 +237,19 @@ def addition(rng, i) -> machine.Case:
                             in_place=in_place)  # fmt: skip
 
 
+def every_pair(rng, i: int) -> machine.Case:
+    """ADD of all pairs of int8 values."""
+    one, two, out = 2.0 ** rng.uniform(-2, 0, 3)
+    twice = 2 * max(one, two)
+    args = [20]
+    for scale in (one / twice, two / twice, twice / ((1 << 20) * out)):
+        args += quantize(scale)
+    a, b = np.meshgrid(np.arange(-128, 128, dtype=np.int8), np.arange(-128, 128, dtype=np.int8))
+    zeros = [zero_point(rng) for _ in range(3)]
+    shape = (256, 16, 16)
+    return machine.add_case(f"every pair {i}", a.reshape(shape), b.reshape(shape), zeros, [*args, -128, 127])
+
+
 def average_pool(rng, i) -> machine.Case:
     h, w, c = size(rng, 20), size(rng, 20), size(rng, 20)
     if rng.random() < 0.4:

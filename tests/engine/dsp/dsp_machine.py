@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import hashlib
+import importlib.util
 import re
 import shutil
 import struct
@@ -11,6 +12,7 @@ import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 
@@ -50,6 +52,16 @@ CORES = {
 }
 FLAGS = "-mthumb -std=c99 -ffp-contract=off -fno-tree-loop-distribute-patterns"
 WARNINGS = "-Wall -Wextra -Werror"
+
+
+def load_for(machine: str, name: str, **others: ModuleType) -> ModuleType:
+    """A module of the DSP tests, loaded once more to work with another module's machine instead of this one."""
+    spec = importlib.util.spec_from_file_location(f"{machine}_{name}", HERE / f"{name}.py")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    vars(module).update(machine=sys.modules[machine], **others)
+    return module
 
 
 def available() -> bool:

@@ -10,6 +10,7 @@ from microt.compiler import layout_m0 as layouts
 
 shared = machine.on_this_core("dsp_cases")
 MAKERS = shared.MAKERS
+every_pair = shared.every_pair
 
 
 def make(operator: str, count: int, seed: int) -> list[machine.Case]:
@@ -117,19 +118,6 @@ def small_quads(rng, i: int) -> machine.Case:
     x = rng.choice(np.array([-128, 127, -127, 0], np.int8), (5, 9, cin))
     x[0] = -128
     return machine.conv_case(f"small quads {i}", window, weights.astype(np.int8), q, x)
-
-
-def every_pair(rng, i: int) -> machine.Case:
-    """ADD of all pairs of int8 values."""
-    one, two, out = 2.0 ** rng.uniform(-2, 0, 3)
-    twice = 2 * max(one, two)
-    args = [20]
-    for scale in (one / twice, two / twice, twice / ((1 << 20) * out)):
-        args += shared.quantize(scale)
-    a, b = np.meshgrid(np.arange(-128, 128, dtype=np.int8), np.arange(-128, 128, dtype=np.int8))
-    zeros = [shared.zero_point(rng) for _ in range(3)]
-    shape = (256, 16, 16)
-    return machine.add_case(f"every pair {i}", a.reshape(shape), b.reshape(shape), zeros, [*args, -128, 127])
 
 
 LAYOUTS = (layouts.PLAIN, layouts.WIDE, layouts.FIRST, layouts.PLANES)

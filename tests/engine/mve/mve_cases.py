@@ -10,6 +10,7 @@ from microt.compiler import layout_mve as layouts
 
 shared = machine.on_this_core("dsp_cases")
 MAKERS = shared.MAKERS
+every_pair = shared.every_pair
 
 
 def make(operator: str, count: int, seed: int) -> list[machine.Case]:
@@ -96,19 +97,6 @@ def boundaries(rng, e: int, way: str) -> machine.Case:
     layout = {"b": layouts.BLOCKS, "p": layouts.PLANES}[way[0]] if way != "plain" else layouts.PLAIN
     weights, x = np.zeros((k, k, channels), np.int8), shared.values(rng, 4, 4, channels)
     return machine.depthwise_case(name, window, weights, q, x, layout=layout)
-
-
-def every_pair(rng, i: int) -> machine.Case:
-    """ADD of all pairs of int8 values."""
-    one, two, out = 2.0 ** rng.uniform(-2, 0, 3)
-    twice = 2 * max(one, two)
-    args = [20]
-    for scale in (one / twice, two / twice, twice / ((1 << 20) * out)):
-        args += shared.quantize(scale)
-    a, b = np.meshgrid(np.arange(-128, 128, dtype=np.int8), np.arange(-128, 128, dtype=np.int8))
-    zeros = [shared.zero_point(rng) for _ in range(3)]
-    shape = (256, 16, 16)
-    return machine.add_case(f"every pair {i}", a.reshape(shape), b.reshape(shape), zeros, [*args, -128, 127])
 
 
 def settled(seed: int) -> list[machine.Case]:

@@ -6,10 +6,9 @@ Cases, their files and expected values are those of the DSP kernels' tests (``te
 
 from __future__ import annotations
 
-import importlib.util
+import functools
 import sys
 from pathlib import Path
-from types import ModuleType
 
 HERE = Path(__file__).resolve().parent
 DSP = HERE.parent / "dsp"
@@ -31,14 +30,7 @@ available = base.available
 command = base.command
 
 
-def on_this_core(name: str, **others: ModuleType) -> ModuleType:
-    """A module of the DSP tests, loaded once more to work with this machine instead of its own."""
-    spec = importlib.util.spec_from_file_location(f"mve_{name}", DSP / f"{name}.py")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    vars(module).update(machine=sys.modules[__name__], **others)
-    return module
+on_this_core = functools.partial(base.load_for, __name__)
 
 
 def build(core: str = "m55") -> Path:
