@@ -217,7 +217,8 @@ class Task:
         """Fits the heads of both exits to all samples; then `calibrate` again.
 
         progress(what, done, total) is called now and then. RuntimeError: fewer than two classes.
-        MemoryError: the heads are as before.
+        MemoryError: the heads are as before; or they are gone and class means answer, where it came while the new
+        ones took the place of the old.
         """
         self._expect_classes("fit")
         journal = self._journal
@@ -228,7 +229,7 @@ class Task:
                 head, out = self._fit(exit, progress)
                 heads.append(head)
                 held.append(out)
-            heads = [head() if callable(head) else head for head in heads]
+            heads = self._made(heads)
         except MemoryError:
             heads = None
             if self._given_up():
@@ -236,7 +237,7 @@ class Task:
             d, k = self._features[-1].d, self._features[-1].k
             need = len(journal) * (k or d) + 4 * len(journal.labels) * (2 * d + 2 * (k or d))
             raise self._no_memory("fit", need) from None
-        self._heads = tuple(heads)
+        self._heads = heads
         self._means = None
         self._covered = journal.next
         self._uncalibrate()
@@ -438,6 +439,19 @@ class Task:
                 if not self._given_up():
                     break  # the same head by iterations, which need less
         return fit(self.net, exit, self._journal, solver(self.head), progress), None
+
+    def _made(self, heads):
+        # the heads that _fit gave, of each exit the Head or what makes it
+        try:
+            return tuple(head() if callable(head) else head for head in heads)
+        except MemoryError:
+            if not self._heads or not all(callable(head) for head in heads):
+                raise
+        # no room for two generations: in place of the old ones, which have as many classes
+        gc.collect()
+        old, self._heads = self._heads, None
+        self._uncalibrate()
+        return tuple(head(old[place]) for place, head in enumerate(heads))
 
     def _cross_validated(self, both, progress):
         # HeldOut of exit 0 and, if both, of the last exit

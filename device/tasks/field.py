@@ -12,7 +12,8 @@ The button           short press      teach: the sample at hand is of the curren
 Settings come from field.json in the current folder, else in /rom, over those in SETTINGS below. Samples
 come from a source, an object with `read() -> buffer or None`: "stream" (`microt.sources.stream`, fed by a
 host), the path of a .npy file, read from its first sample to its last and again, or the name of a module on the board
-with a function `open(settings, net)` that returns one. Each sample is answered with a line, on the display too where
+with a function `open(settings, net)` that returns one. What it gives is copied, unless the source says in `coming`
+that it is writing over it. Each sample is answered with a line, on the display too where
 one is named: a module on the board with a function `show(text)`. Some seconds after the last lesson the heads are
 fitted and saved; a sample is in flash as soon as its line says "taught".
 
@@ -73,7 +74,7 @@ class Field:
         self.watchdog = None
         if hasattr(machine, "WDT") and settings["watchdog_ms"]:
             self.watchdog = machine.WDT(timeout=settings["watchdog_ms"])
-        self.sample = None  # a copy: the source may use its buffer again
+        self.sample = None  # a copy where the source may use its buffer again without saying so
         self.label = self.task.classes[0] if self.task.classes else "class 1"
         self.stale = 0  # when the heads fell behind the samples, 0: they did not
         if len(self.task.classes) > 1 and not self.task.fitted:
@@ -121,10 +122,12 @@ class Field:
     def look(self):
         x = self.source.read()
         if x is not None:
-            if self.sample is None or len(self.sample) != len(x):
+            if hasattr(self.source, "coming"):
+                self.sample = x  # the heap of a small board has no room for another
+            elif self.sample is None or len(self.sample) != len(x):
                 self.sample = bytearray(x) if isinstance(x, (bytes, memoryview)) else x[:]
             else:
-                self.sample[:] = x  # in place: the heap of a small board has no room for one more
+                self.sample[:] = x
             self.answer()
         elif self.stale and time.ticks_diff(time.ticks_ms(), self.stale) > self.settings["fit_after_ms"]:
             self.fit()
@@ -139,7 +142,7 @@ class Field:
         self.say("answer: %s %.3f exit %d" % (result.label or "unknown", result.confidence, result.exit))
 
     def teach(self):
-        if self.sample is None:
+        if self.sample is None or getattr(self.source, "coming", False):
             self.say("not done: there is no sample yet")
             return
         kept = self.task.learn(self.sample, self.label)

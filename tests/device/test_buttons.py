@@ -73,6 +73,22 @@ stream.select = Select
 source = feed("#1\n#0\r\nAQID\nBAUG\n\n")
 assert source.read() == "one" and source.read() == "zero" and bytes(source.read()) == bytes(range(1, 7))
 assert source.read() is None and source.problem is None
+# the buffer of the sample before is written over from the next one's first line on
+source = feed("AQIDBAUG\n\n")
+before = source.read()
+assert bytes(before) == bytes(range(1, 7)) and not source.coming
+for text, coming in (
+    ("CQkJ\n", True),
+    ("#5\n", True),
+    ("#1\n", False),
+    ("CQkJ\n", True),
+    ("CQkJ\n", True),
+    ("\n", False),
+):
+    source._file = io.StringIO(text)
+    source.read()
+    assert source.coming == coming, text
+assert bytes(before) == b"\t" * 6
 for text, says in (
     ("#7\n", "sample"),
     ("AQID\n\n", "expected 6 bytes, got 3"),

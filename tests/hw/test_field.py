@@ -316,9 +316,12 @@ def test_samples_over_the_line_and_on_a_display(start):
     device.feed(0, number)
     named = device.hears("answer:")
     data = base64.b64encode(device.samples[number].tobytes())
-    for at in range(0, len(data), 400):
-        device.port.write(data[at : at + 400] + b"\n")
-    device.port.write(b"\n")
+    lines = [data[at : at + 400] + b"\n" for at in range(0, len(data), 400)]
+    half = len(lines) // 2
+    device.port.write(b"".join(lines[:half]))
+    device.presses("short")
+    assert device.hears(("taught:", "not done:")) == "not done: there is no sample yet", "half of it has come"
+    device.port.write(b"".join(lines[half:]) + b"\n")
     assert device.hears("answer:") == named
     device.port.write(b"#9999\n")
     assert device.hears("sample:")

@@ -49,7 +49,9 @@ def fit(net, exit, journal, progress=None):
 
 
 def solve(net, exit, journal, progress=None):
-    """As `fit`, with a function that makes the Head: it keeps little, so all exits can be solved before any is made."""
+    """As `fit`, with a function that makes the Head, new or in place of another: it keeps little, so all exits can be
+    solved before any is made.
+    """
     feature = Feature(net, exit)
     n, classes, k = len(journal), len(journal.labels), feature.k or feature.d
     labels = journal.rows
@@ -109,7 +111,7 @@ def solve(net, exit, journal, progress=None):
         progress("discriminants of exit %d" % exit, classes, classes)
     held = leave_one_out(labels, counts, between, solved, diagonal, rho, ridge, feature.shrink, k)
     heat = 1 / (1 + HEAT * k * classes / n)
-    return lambda: weights(net, feature, journal, counts, between, solved, rho, heat), held
+    return lambda into=None: weights(net, feature, journal, counts, between, solved, rho, heat, into), held
 
 
 def samples(net, feature, journal, matrix, k, progress):
@@ -172,12 +174,19 @@ def leave_one_out(labels, counts, between, solved, diagonal, rho, ridge, shrink,
     return held
 
 
-def weights(net, feature, journal, counts, between, solved, rho, heat):
-    """The Head: each row a sum of the samples' features, taken through the projection and back."""
+def weights(net, feature, journal, counts, between, solved, rho, heat, into=None):
+    """The Head: each row a sum of the samples' features, taken through the projection and back.
+
+    into: a Head of the same exit and classes to make it in, whose memory is used again.
+    """
     classes, d = len(counts), feature.d
     gc.collect()  # what stays goes to the bottom of the heap, so that the next matrix finds its room above
-    head = Head(feature.exit, d, classes)
-    head.background = zeros(d)
+    head = into or Head(feature.exit, d, classes)
+    fill(head.weights, 0.0)
+    if head.background:
+        fill(head.background, 0.0)
+    else:
+        head.background = zeros(d)
     centre = 0.0
     for row in between:
         centre += sum(row) / (classes * classes)

@@ -16,7 +16,10 @@ TURN = 2048  # characters that are taken at a time
 
 class Stream:
     """read() -> buffer or None. samples: what `#17` names, a `microt.sources.npy.Npy` or a list; size: of a sample in
-    bytes."""
+    bytes.
+
+    coming: whether a sample is on its way, into the buffer of the one before: what `read` gave is valid until then.
+    """
 
     def __init__(self, samples=None, size=0, file=None):
         self._samples = samples
@@ -26,12 +29,13 @@ class Stream:
         self._poll.register(self._file, select.POLLIN)
         self._line = ""
         self._size = size
-        self._buffer = None  # made for the first sample that comes as text
+        self._buffer = bytearray(size)  # at once: later the heap of a small board may have no stretch as long
         self._at = 0
+        self.coming = False
         self.problem = None
 
     def read(self):
-        """The next sample, valid until the next call, or None. What is no sample is told in `problem` and left out."""
+        """The next sample or None. What is no sample is told in `problem` and left out; the one before is lost then."""
         for _ in range(TURN):
             if not self._poll.poll(0):
                 return None
@@ -51,18 +55,20 @@ class Stream:
     def _take(self, line):
         try:
             if line.startswith("#"):
-                return self._samples[int(line[1:])]
+                named = self._samples[int(line[1:])]
+                self.coming = False
+                return named
             if line:
+                self.coming = True
                 piece = a2b_base64(line)
                 if self._at + len(piece) > self._size:
                     raise ValueError("expected %d bytes, got more" % self._size)
-                if self._buffer is None:
-                    self._buffer = bytearray(self._size)
                 self._buffer[self._at : self._at + len(piece)] = piece
                 self._at += len(piece)
                 return None
             whole, self._at = self._at, 0
             if whole == self._size and whole:
+                self.coming = False
                 return self._buffer
             if whole:
                 raise ValueError("expected %d bytes, got %d" % (self._size, whole))
