@@ -3,10 +3,16 @@
 
 Weights are quantised per output channel, activations per tensor from calibration samples. The
 input of a picture backbone means pixel - 128 with a scale of 1/128, so pictures need no arithmetic on the device.
+
+The converter is TensorFlow's; a network that runs on another backend of Keras is converted by a process of its own.
 """
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+import tempfile
 import warnings
 from collections.abc import Iterable
 from pathlib import Path
@@ -58,6 +64,8 @@ def quantize_samples(model: keras.Model, samples: np.ndarray) -> bytes:
 
 
 def _convert(model: keras.Model, calibration: Iterable[np.ndarray]) -> bytes:
+    if keras.backend.backend() != "tensorflow":
+        return _convert_elsewhere(model, calibration)
     import tensorflow as tf
 
     signature = [tf.TensorSpec((1, *model.input_shape[1:]), tf.float32, name=model.inputs[0].name)]
@@ -80,6 +88,26 @@ def _convert(model: keras.Model, calibration: Iterable[np.ndarray]) -> bytes:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         return converter.convert()
+
+
+def _convert_elsewhere(model: keras.Model, calibration: Iterable[np.ndarray]) -> bytes:
+    with tempfile.TemporaryDirectory() as folder:
+        model.save(Path(folder) / "model.keras")
+        np.save(Path(folder) / "samples.npy", np.stack(list(calibration)))
+        done = subprocess.run(
+            [sys.executable, "-m", "microt.quantize", folder], env=os.environ | {"KERAS_BACKEND": "tensorflow"},
+            capture_output=True, text=True,
+        )  # fmt: skip
+        if done.returncode:
+            raise RuntimeError(f"TensorFlow's converter failed: {done.stderr[-2000:]}")
+        return (Path(folder) / "model.tflite").read_bytes()
+
+
+def main(folder: str) -> None:
+    """For `_convert_elsewhere`: model.tflite from model.keras and samples.npy in a folder."""
+    model = keras.models.load_model(Path(folder) / "model.keras")
+    samples = np.load(Path(folder) / "samples.npy", allow_pickle=False)
+    (Path(folder) / "model.tflite").write_bytes(_convert(model, iter(samples)))
 
 
 class Int8Backbone:
@@ -157,3 +185,7 @@ def _depth(content: bytes, tensor: int) -> int:
             wanted |= {int(t) for t in op.InputsAsNumpy()}
             count += 1
     return count
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])

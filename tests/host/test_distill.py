@@ -11,6 +11,7 @@ from PIL import Image
 
 from microt.data import Dataset
 from microt.distill import train as training
+from microt.distill import trainer as trainers
 from microt.distill.losses import CosineSoftmax, cosine_distance, root
 from microt.distill.recipe import load_recipe
 from microt.distill.start import convolutions, load_start, read_backbone
@@ -127,7 +128,7 @@ def random_start(monkeypatch):
                 rng = np.random.default_rng(len(layer.name) + kernel.size)
                 layer.set_weights([rng.normal(0, 1.4 / fan_in**0.5, kernel.shape), bias + 0.05])
 
-    monkeypatch.setattr(training, "load_start", set_weights)
+    monkeypatch.setattr(trainers, "load_start", set_weights)
 
 
 def random_pictures(count=64):
@@ -142,11 +143,11 @@ def test_training_lowers_the_losses_and_keeps_the_stem(random_start):
     data = random_pictures()
     targets = np.random.default_rng(1).random((4, 20)).astype(np.float32)[data.y]
     recipe = tiny_recipe(new_rate=1e-2, rate=1e-3)
-    trainer = training.Trainer(recipe, data, targets, steps=20)
+    trainer = trainers.Trainer(recipe, data, targets, steps=20)
     rows = np.arange(16)
     stem = [w.copy() for w in trainer.model.get_layer("pw2").get_weights()]
     later = [w.copy() for w in trainer.model.get_layer("pw9").get_weights()]
-    first = trainer.step(0, rows)
+    first = trainer.learn(0, [rows])
     assert set(first) == {
         "part_teacher", "part_own", "part_label", "full_teacher", "full_own", "total",
     }  # fmt: skip
@@ -156,7 +157,7 @@ def test_training_lowers_the_losses_and_keeps_the_stem(random_start):
                 + 0.5 * first["full_teacher"] + first["full_own"])  # fmt: skip
     assert first["total"] == pytest.approx(weighted, rel=1e-5)
     for number in range(1, 20):
-        last = trainer.step(number, rows)
+        last = trainer.learn(number, [rows])
     assert last["total"] < 0.95 * first["total"]
     for term in ("part_teacher", "part_own", "part_label", "full_teacher"):
         assert last[term] < first[term], term
@@ -188,19 +189,19 @@ def test_a_recipe_goes_on_from_what_another_made(random_start, tmp_path):
         start=dataclasses.replace(first.start, backbone=tmp_path / "model.keras"),
         backbone=dataclasses.replace(first.backbone, resolution=48, beside=((5,), (9,)), last_stride=1),
     )
-    trainer = training.Trainer(recipe, random_pictures(), np.ones((64, 3), np.float32), steps=4)
+    trainer = trainers.Trainer(recipe, random_pictures(), np.ones((64, 3), np.float32), steps=4)
     for name in ("pw13", "adapter_pw"):
         for a, b in zip(trainer.model.get_layer(name).get_weights(), model.get_layer(name).get_weights(), strict=True):
             assert (a == b).all()
     # what is to be kept is the embedding of the first start, not of what it became
     assert not np.allclose(trainer.start.get_layer("pw13").kernel, model.get_layer("pw13").kernel)
-    trainer.step(0, np.arange(16))
+    trainer.learn(0, [np.arange(16)])
     after = training.fold(trainer.model)
     assert [o.shape[-1] for o in after.outputs] == [64 + 128 + 32, 128 + 256]
     assert not np.allclose(after.get_layer("pw13").kernel, model.get_layer("pw13").kernel)
     wide = dataclasses.replace(recipe, backbone=dataclasses.replace(recipe.backbone, adapter=48))
     with pytest.raises(ValueError, match=r"layer adapter_pw expects a kernel of shape \(1, 1, 128, 48\)"):
-        training.Trainer(wide, random_pictures(), np.ones((64, 3), np.float32), steps=4)
+        trainers.Trainer(wide, random_pictures(), np.ones((64, 3), np.float32), steps=4)
 
 
 def test_run_goes_from_recipe_to_compiled_backbone(random_start, tmp_path):

@@ -206,16 +206,16 @@ def test_pseudo_classes_gather_what_is_alike():
 
 def interrupted(monkeypatch, at):
     """Trainings end with an error at a step, and write their state after every stretch."""
-    step = training.Trainer.step
+    learn = training.Trainer.learn
 
     def fails(self, number, rows):
         if number == at:
             raise KeyboardInterrupt
-        return step(self, number, rows)
+        return learn(self, number, rows)
 
-    monkeypatch.setattr(training.Trainer, "step", fails)
+    monkeypatch.setattr(training.Trainer, "learn", fails)
     monkeypatch.setattr(training.Checkpoint.__init__, "__defaults__", (0.0,))
-    return lambda: monkeypatch.setattr(training.Trainer, "step", step)
+    return lambda: monkeypatch.setattr(training.Trainer, "learn", learn)
 
 
 def test_a_training_cut_short_goes_on_where_it_was(tmp_path, monkeypatch):

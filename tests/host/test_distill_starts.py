@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from microt.data import Dataset
-from microt.distill import train as training
+from microt.distill import trainer as training
 from microt.distill.recipe import Backbone, ExitLoss, Start, load_recipe
 from microt.distill.start import load_application
 from microt.zoo.mobilenet_v1 import mobilenet_v1
@@ -82,8 +82,8 @@ def test_every_family_trains_from_random_weights(family, width):
         train=dataclasses.replace(recipe.train, batch=16, rate=2e-3),
     )
     trainer = training.Trainer(recipe, data, None, steps=10)
-    assert len(trainer.old) + len(trainer.new) > 20, "nothing is frozen"
-    losses = [trainer.step(number, np.arange(16))["total"] for number in range(8)]
+    assert len(trainer.objective.trainable_variables) > 20, "nothing is frozen"
+    losses = [trainer.learn(number, [np.arange(16)])["total"] for number in range(8)]
     assert np.isfinite(losses).all() and losses[-1] < 0.9 * losses[0]
 
 

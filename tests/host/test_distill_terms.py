@@ -10,6 +10,8 @@ import pytest
 
 from microt.data import Dataset
 from microt.distill import train as training
+from microt.distill import trainer as trainers
+from microt.distill.augment import GREY, augment, draw
 from microt.distill.losses import decorrelation, prototype_episode, squared_distance
 from microt.distill.recipe import ExitLoss, Teacher, load_recipe
 from microt.distill.teacher import KerasTeacher, NpyTeacher, cached_embeddings, teacher_of
@@ -32,8 +34,8 @@ def test_prototype_episode_is_low_when_classes_keep_together():
     rng = np.random.default_rng(0)
     centres = rng.normal(0, 1, (4, 16))
     together = (centres.repeat(6, axis=0) + rng.normal(0, 0.05, (24, 16))).astype(np.float32)
-    good = float(prototype_episode(together, 4))
-    mixed = float(prototype_episode(rng.permutation(together), 4))
+    good = float(prototype_episode(together, 6))
+    mixed = float(prototype_episode(rng.permutation(together), 6))
     assert good < 0.05 < 1 < mixed
 
 
@@ -75,16 +77,16 @@ def test_all_terms_together_go_down():
     data = pictures()
     targets = np.random.default_rng(2).random((len(data), 12)).astype(np.float32)
     keras.utils.set_random_seed(3)
-    trainer = training.Trainer(recipe, data, targets, 8, start=mobilenet_v1(0.25, 32, adapter=16))
+    trainer = trainers.Trainer(recipe, data, targets, 8, start=mobilenet_v1(0.25, 32, adapter=16))
     rows = training.epoch_rows(recipe, data, np.random.default_rng(0))[0]
-    first = trainer.step(0, rows)
+    first = trainer.learn(0, [rows])
     kinds = ("teacher", "own", "label", "decorrelation", "episode")
     assert set(first) == {f"{e}_{k}" for e in ("part", "full") for k in kinds} | {"total"}
     weights = dict(zip(kinds, (1, 0.1, 0.2, 1, 0.5), strict=True))
     wanted = sum(weights[k.split("_")[1]] * v for k, v in first.items() if k != "total")
     assert first["total"] == pytest.approx(wanted, rel=1e-5)
     for number in range(1, 8):
-        last = trainer.step(number, rows)
+        last = trainer.learn(number, [rows])
     assert last["total"] < 0.97 * first["total"]
 
 
@@ -147,3 +149,23 @@ def test_an_application_teaches():
         KerasTeacher.application("Nothing")
     with pytest.raises(ValueError, match=r"MobileNetV2 with weights '/no/file\.h5'"):
         KerasTeacher.application("MobileNetV2", "/no/file.h5", size=32)
+
+
+def test_pictures_are_cropped_as_tensorflow_does():
+    """The box's places and its mirror image, with no change of colour; by hand from the same draw."""
+    import tensorflow as tf
+
+    x = np.random.default_rng(4).integers(0, 256, (6, 20, 24, 3)).astype(np.uint8)
+    ranges = {"area": (0.3, 1.0), "aspect": (0.8, 1.25)} | dict.fromkeys(
+        ("saturation", "contrast", "brightness"), (1.0, 1.0)
+    )
+    changes = draw(6, x.shape[1:], 16, (3, 1), ranges)
+    assert (changes[:, 3] < 0).any() and (changes[:, 3] > 0).any(), "some are mirrored"
+    first, step = changes[:, [0, 2]] / [19, 23], changes[:, [1, 3]] * 15 / [19, 23]
+    boxes = np.concatenate([first, first + step], axis=1)
+    wanted = tf.image.crop_and_resize(x, boxes, np.arange(6), (16, 16)).numpy()
+    got = keras.ops.convert_to_numpy(augment(x, 16, changes))
+    assert np.abs(got - wanted)[:, 1:-1, 1:-1].max() < 0.02
+    colours = draw(6, x.shape[1:], 16, (3, 1), ranges | {"saturation": (0.0, 0.0), "brightness": (0.5, 0.5)})
+    grey = keras.ops.convert_to_numpy(augment(x, 16, colours))
+    assert np.abs(grey - 0.5 * (got @ np.float32(GREY))[..., None]).max() < 0.02

@@ -19,10 +19,10 @@ from pathlib import Path
 
 import keras
 import numpy as np
-import tensorflow as tf
+from keras import ops
 
 from microt.data import SUFFIXES, Dataset, load, read_pictures
-from microt.distill.augment import augment
+from microt.distill.augment import augment, draw
 from microt.distill.recipe import Augment, Backbone, Data, ExitLoss, Features, Quantize, Recipe, Start, Train
 from microt.distill.start import read_backbone
 from microt.distill.teacher import NpyTeacher, TfliteTeacher, cached_embeddings
@@ -180,7 +180,8 @@ class Scores:
     def __init__(self, pictures: np.ndarray, targets: np.ndarray | None, size: int, recipe: Recipe):
         """pictures: (N, H, W, 3) uint8; targets: their teacher embeddings (N, dim) or None; size: of the network."""
         ranges = dataclasses.asdict(recipe.augment)
-        self.views = [augment(pictures, size, tf.constant([7, i], tf.int32), ranges).numpy() for i in (0, 1)]
+        changes = [draw(len(pictures), pictures.shape[1:], size, (7, i), ranges) for i in (0, 1)]
+        self.views = [ops.convert_to_numpy(augment(pictures, size, c)) for c in changes]
         self.plain = _resized(pictures, size)
         self.near = None if targets is None else _nearest(_unit(targets - targets.mean(axis=0)), NEIGHBOURS)
 
@@ -239,8 +240,9 @@ def _resized(pictures: np.ndarray, size: int) -> np.ndarray:
     """(N, size, size, 3) uint8, antialiased."""
     found = np.empty((len(pictures), size, size, 3), np.uint8)
     for i in range(0, len(pictures), 256):
-        scaled = tf.image.resize(pictures[i : i + 256], (size, size), antialias=True)
-        found[i : i + 256] = np.clip(np.round(scaled), 0, 255)
+        x = ops.cast(pictures[i : i + 256], "float32")
+        scaled = ops.image.resize(x, (size, size), antialias=True, data_format="channels_last")
+        found[i : i + 256] = np.clip(np.round(ops.convert_to_numpy(scaled)), 0, 255)
     return found
 
 

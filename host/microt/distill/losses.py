@@ -43,19 +43,19 @@ def decorrelation(features):
     return 0.5 * ops.mean(ops.square(off))
 
 
-def prototype_episode(features, ways: int, scale: float = 16.0):
+def prototype_episode(features, shots: int, scale: float = 16.0):
     """Loss of one few-shot episode within the batch: half of each class's samples are asked about the others' means.
 
-    features: (ways * n, d), n samples of a class after those of another, n at least 2. Cross-entropy of the cosine
-    to each class's mean, the batch's mean taken off first, times `scale`.
+    features: (ways * shots, d), `shots` samples of a class after those of another, 2 or more. Cross-entropy of the
+    cosine to each class's mean, the batch's mean taken off first, times `scale`.
     """
     features = features - ops.mean(features, axis=0, keepdims=True)
-    groups = ops.reshape(features, (ways, -1, features.shape[-1]))
-    half = groups.shape[1] // 2
+    groups = ops.reshape(features, (-1, shots, features.shape[-1]))
+    half = shots // 2
     means = ops.mean(groups[:, :half], axis=1)
     asked = ops.reshape(groups[:, half:], (-1, features.shape[-1]))
     logits = scale * ops.matmul(unit(asked), ops.transpose(unit(means)))
-    labels = ops.repeat(ops.arange(ways), groups.shape[1] - half)
+    labels = ops.repeat(ops.arange(ops.shape(means)[0]), shots - half)
     return ops.mean(keras.losses.sparse_categorical_crossentropy(labels, logits, from_logits=True))
 
 

@@ -7,6 +7,8 @@ A recipe is a TOML file with [front_end] (see compiler/front_end.py), one or mor
 
 from __future__ import annotations
 
+import dataclasses
+import hashlib
 import json
 import time
 from collections.abc import Callable
@@ -15,14 +17,16 @@ from pathlib import Path
 
 import keras
 import numpy as np
-import tensorflow as tf
 
 from microt import signals
 from microt.compiler import front_end
 from microt.compiler.compile import compile_tflite
 from microt.data import SPLITS
+from microt.distill import devices
+from microt.distill.checkpoint import Checkpoint
 from microt.distill.features import build_features
 from microt.distill.losses import CosineSoftmax, prototype_episode, root
+from microt.distill.objective import Objective
 from microt.distill.recipe import tomllib
 from microt.distill.recordings import MotionChanges, SoundChanges, change_motion, change_sound
 from microt.distill.start import load_start
@@ -31,6 +35,8 @@ from microt.quantize import quantize_samples
 from microt.zoo.ds_cnn import ds_cnn
 from microt.zoo.macs import macs, parameters
 from microt.zoo.motion import motion
+
+STRETCH = 50  # steps between two entries of the history
 
 
 @dataclass(frozen=True)
@@ -187,16 +193,22 @@ def run(recipe_path: str | Path, out_dir: str | Path, log: Callable[[str], None]
     """Train as the recipe says, quantise, compile; returns the paths of what was written.
 
     Writes into out_dir: model.keras, start.keras (the untouched network), history.json, backbone.tflite,
-    backbone_features.npz, backbone.mtb and card.md.
+    backbone_features.npz, backbone.mtb and card.md. A run that was cut short goes on where it was; of several workers
+    the first writes and the others return {}.
     """
+    devices.strategy()  # before TensorFlow does anything
     recipe, out = load_recipe(recipe_path), Path(out_dir)
     out.mkdir(parents=True, exist_ok=True)
     keras.utils.set_random_seed(recipe.train.seed)
     rng = np.random.default_rng(recipe.train.seed)
     banks = [make_bank(recipe, data, rng, log) for data in recipe.data]
-    model = network(recipe)
-    model.save(out / "start.keras")
-    history = train(recipe, model, banks, rng, log)
+    with devices.scope():
+        model = network(recipe)
+    if not devices.worker()[0]:
+        model.save(out / "start.keras")
+    history = train(recipe, model, banks, rng, log, checkpoint=out / "checkpoint.npz")
+    if devices.worker()[0]:
+        return {}
     model.save(out / "model.keras")
     (out / "history.json").write_text(json.dumps({"recipe": recipe.path.name, "steps": history}, indent=1))
     return {"model": out / "model.keras"} | finish(recipe, model, banks, out, log)
@@ -265,52 +277,83 @@ def network(recipe: Recipe) -> keras.Model:
     return model
 
 
-def train(recipe: Recipe, model: keras.Model, banks: list[Bank], rng: np.random.Generator, log) -> list[dict]:
-    """Train the model in place; returns mean losses over stretches of steps."""
+class Episodes(Objective):
+    """Label and episode terms of both exits, of a batch {"x": (ways * shots, h, w, c), "y": labels over all banks}."""
+
+    def __init__(self, model: keras.Model, settings: Train, classes: int):
+        kinds = ("label", "episode")
+        super().__init__({f"exit{e}_{k}": getattr(settings, k) for e in range(len(model.outputs)) for k in kinds})
+        self.model, self.shots = model, settings.shots
+        self.directions = [CosineSoftmax(classes) for _ in model.outputs]
+        for layer, output in zip(self.directions, model.outputs, strict=True):
+            layer.build((None, output.shape[-1]))
+
+    def call(self, batch, training=None):
+        """{name of a term: scalar}."""
+        outputs = {str(e): root(v) for e, v in enumerate(self.model(batch["x"], training=training))}
+        whole, terms = devices.whole_batch(outputs | {"y": batch["y"]}), {}
+        for e, layer in enumerate(self.directions):
+            terms[f"exit{e}_label"] = layer(whole[str(e)], whole["y"])
+            terms[f"exit{e}_episode"] = prototype_episode(whole[str(e)], self.shots)
+        return terms
+
+
+def train(
+    recipe: Recipe,
+    model: keras.Model,
+    banks: list[Bank],
+    rng: np.random.Generator,
+    log: Callable[[str], None],
+    *,
+    checkpoint: Path | None = None,
+) -> list[dict]:
+    """Train the model, made in `devices.scope`, in place; returns mean losses over stretches of steps.
+
+    checkpoint: as in `microt.distill.train.train`.
+    """
     settings = recipe.train
     offsets = np.cumsum([0] + [bank.y.max() + 1 for bank in banks])
-    labels = [CosineSoftmax(int(offsets[-1])) for _ in model.outputs]
-    for layer, output in zip(labels, model.outputs, strict=True):
-        layer.build((None, output.shape[-1]))
-    weights = model.trainable_variables + [w for layer in labels for w in layer.trainable_variables]
     warm_up = max(settings.steps // 20, 1)
     schedule = keras.optimizers.schedules.CosineDecay(
         settings.rate / warm_up, max(settings.steps - warm_up, 1), alpha=0.02,
         warmup_target=settings.rate, warmup_steps=warm_up,
     )  # fmt: skip
-    optimizer = keras.optimizers.AdamW(schedule, weight_decay=settings.weight_decay)
-    optimizer.build(weights)
-
-    @tf.function(reduce_retracing=True)
-    def step(x, y, ways):
-        with tf.GradientTape() as tape:
-            terms = {}
-            for e, (output, layer) in enumerate(zip(model(x, training=True), labels, strict=True)):
-                features = root(output)
-                terms[f"exit{e}_label"] = layer(features, y)
-                terms[f"exit{e}_episode"] = prototype_episode(features, ways)
-            total = sum(getattr(settings, key.split("_")[1]) * value for key, value in terms.items())
-        optimizer.apply(tape.gradient(total, weights), weights)
-        return terms
-
+    with devices.scope():
+        objective = Episodes(model, settings, int(offsets[-1]))
+        optimizer = keras.optimizers.AdamW(schedule, weight_decay=settings.weight_decay)
+        objective.ready(optimizer)
     shares = np.array([data.share for data in recipe.data])
-    losses, history, said = [], [], time.monotonic()
-    for number in range(1, settings.steps + 1):
+
+    def batch() -> devices.Batch:
         which = int(rng.choice(len(banks), p=shares / shares.sum()))
-        rows, ways = episode(banks[which], settings, rng)
+        rows, _ = episode(banks[which], settings, rng)
         x = banks[which].x[rng.integers(len(banks[which].x), size=len(rows)), rows].astype(np.float32)
         mask_rows(x, settings.mask, rng)
-        y = tf.constant(banks[which].y[rows] + offsets[which])
-        losses.append({k: float(v) for k, v in step(tf.constant(x), y, ways).items()})
-        if number % 50 == 0 or number == settings.steps:
-            history.append({"step": number} | {k: float(np.mean([one[k] for one in losses])) for k in losses[0]})
-            losses = []
-            if time.monotonic() - said > 10 or number == settings.steps:
-                said = time.monotonic()
-                terms = ", ".join(f"{k} {v:.3f}" for k, v in history[-1].items() if k != "step")
-                log(f"step {number}/{settings.steps}: {terms}")
+        return {"x": x, "y": (banks[which].y[rows] + offsets[which]).astype(np.int32)}
+
+    digest = hashlib.sha256(repr((dataclasses.replace(recipe, path=None), devices.backend())).encode())
+    for bank in banks:
+        digest.update(np.ascontiguousarray(bank.plain).data)
+    variables = [*objective.variables, *optimizer.variables]
+    kept = Checkpoint(checkpoint, variables, digest.hexdigest(), log) if checkpoint else None
+    step, history = kept.restore() if kept else (0, [])
+    for _ in range(step):
+        batch()  # what was drawn before the cut
+    said = time.monotonic()
+    while step < settings.steps:
+        chosen = [batch() for _ in range(min(STRETCH - step % STRETCH, settings.steps - step))]
+        means = objective.learn(lambda chosen=chosen: iter(chosen), len(chosen))
+        step += len(chosen)
+        history.append({"step": step} | means)
+        if time.monotonic() - said > 10 or step == settings.steps:
+            said = time.monotonic()
+            log(f"step {step}/{settings.steps}: " + ", ".join(f"{k} {v:.3f}" for k, v in means.items()))
+        if kept:
+            kept.keep(step, history)
     if not all(np.isfinite(v) for entry in history for v in entry.values()):
         raise RuntimeError("the training diverged: a loss is not finite; lower the rate")
+    if kept:
+        kept.remove()
     return history
 
 

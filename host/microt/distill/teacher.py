@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import hashlib
 import importlib
+import os
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -96,10 +97,12 @@ class KerasTeacher:
 
     def embed(self, x: np.ndarray, log: Callable[[str], None] = print, batch: int = 32) -> np.ndarray:
         """(N, H, W, 3) uint8 pictures -> (N, dim) float32 embeddings."""
+        import keras
+
         found, said = [], time.monotonic()
         for i in range(0, len(x), batch):
             pictures = np.stack([resize(p, self.size) for p in x[i : i + batch]]).astype(np.float32)
-            value = np.asarray(self._model(self._prepare(pictures), training=False))
+            value = keras.ops.convert_to_numpy(self._model(self._prepare(pictures), training=False))
             found.append(value.mean(axis=(1, 2)) if value.ndim == 4 else value.reshape(len(value), -1))
             if time.monotonic() - said > 10:
                 log(f"teacher: {i + len(pictures)} of {len(x)} pictures")
@@ -176,7 +179,7 @@ def cached_embeddings(
         return np.load(file, allow_pickle=False).astype(np.float32)
     embeddings = teacher.embed(x, log)
     file.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = file.with_suffix(".part.npy")
+    unfinished = file.with_suffix(f".{os.getpid()}.part.npy")  # workers may do so at the same time
     np.save(unfinished, embeddings.astype(np.float16))
     unfinished.replace(file)
     return embeddings.astype(np.float16).astype(np.float32)
