@@ -469,7 +469,7 @@ def train(data, backbone, board, port, shots, classes, unseen, exit_ratio, seed,
 @click.option("--exit-ratio", default=0.5, show_default=True, help="share to be answered at exit 0")
 @click.option("--seed", default=0, show_default=True)
 @click.option("--float", "float_model", type=EXISTING_FILE, help="compare with model.keras, before int8")
-@click.option("--teacher", type=EXISTING_FILE, help="compare with a .tflite classifier, the ceiling")
+@click.option("--teacher", help="compare with the ceiling: a .tflite or .keras file, or dinov2_small of KerasHub")
 @click.option("--baseline", "baselines", type=EXISTING_FILE, multiple=True, help="compare with another; again for more")
 @click.option("-o", "--output", type=NEW, help="a folder for the report: JSON, picture and page")
 @json_option
@@ -568,7 +568,7 @@ def distill(recipe, output, data):
 @click.argument("backbone")
 @click.option("--data", multiple=True, required=True, help="pictures without labels: a folder or .npz; again for more")
 @click.option("-o", "--output", type=NEW, required=True, help="folder for the new backbone and the files beside it")
-@click.option("--teacher", type=EXISTING_FILE, help="a .tflite classifier, or .npy embeddings, to learn from as well")
+@click.option("--teacher", help="to learn from as well: .tflite, .keras, .npy embeddings, or dinov2_small of KerasHub")
 @click.option("--steps", type=int, help="training steps  [default: a few minutes' worth]")
 @click.option("--seed", default=1, show_default=True)
 @one_line_errors

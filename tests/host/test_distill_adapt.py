@@ -100,7 +100,7 @@ def adapted(tmp_path_factory):
     said = []
     teacher = lambda t, x, out, log: x.reshape(len(x), -1)[:, ::97].astype(np.float32)  # noqa: E731
     patch = pytest.MonkeyPatch()
-    patch.setattr(adapting, "TfliteTeacher", lambda path, tensor: None)
+    patch.setattr(adapting, "teacher_named", lambda path: None)
     patch.setattr(adapting, "cached_embeddings", teacher)
     result = adapting.adapt(folder, folder / "mine", folder / "out", teacher="any.tflite", steps=4, log=said.append)
     patch.undo()

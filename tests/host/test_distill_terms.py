@@ -92,7 +92,7 @@ def test_all_terms_together_go_down():
 
 @pytest.mark.parametrize("change, message", [
     (("[loss.full]", '[loss.full]\ndistance = "l1"'), 'loss.full.distance: expected "cosine" or "mse", got \'l1\''),
-    (("[teacher]", '[teacher]\nnpy = "e.npy"'), "needs one of tflite, npy, keras, application, got tflite, npy"),
+    (("[teacher]", '[teacher]\nnpy = "e.npy"'), "needs one of tflite, npy, keras, application, keras_hub, got tflite"),
     (("label = 0.2", "episode = 0.2"), None),
     (("batch = 128", "batch = 128\nepisode_shots = 5"), None),
 ])  # fmt: skip

@@ -25,7 +25,7 @@ from microt.data import SUFFIXES, Dataset, load, read_pictures
 from microt.distill.augment import augment, draw
 from microt.distill.recipe import Augment, Backbone, Data, ExitLoss, Features, Quantize, Recipe, Start, Train
 from microt.distill.start import read_backbone
-from microt.distill.teacher import NpyTeacher, TfliteTeacher, cached_embeddings
+from microt.distill.teacher import cached_embeddings, teacher_named
 from microt.distill.train import convert, draw_curves, train
 from microt.head import centred
 from microt.zoo.mobilenet_v1 import arguments_of
@@ -45,7 +45,6 @@ def adapt(
     out_dir: str | Path,
     *,
     teacher: str | Path | None = None,
-    tensor: str = "AVERAGE_POOL_2D",
     steps: int = STEPS,
     seed: int = 1,
     log: Callable[[str], None] = print,
@@ -54,9 +53,9 @@ def adapt(
 
     backbone: the name of a shipped one ("objects"), the output folder of `microt distill` or `microt adapt`, or a
     `.keras` or `.tflite` file of such. data: a folder (pictures anywhere below it), an `.npz` (its train
-    split, labels ignored), or several of them. teacher: a `.tflite` classifier whose pooled
-    embedding (`tensor`) is to be learned, or an `.npy` of embeddings, a row a picture in the order of `read_all`;
-    without one the backbone only learns from itself. steps: of
+    split, labels ignored), or several of them. teacher: a `.tflite` classifier or `.keras`
+    network whose pooled embedding is to be learned, a DINOv2 of KerasHub ("dinov2_small"), or an `.npy` of embeddings,
+    a row a picture in the order of `read_all`; without one the backbone only learns from itself. steps: of
     training, 2300 take a few minutes. A run that was cut short goes on where it was.
 
     Returns {"scores": {"before", "after": {"exit0", "exit1": {"views", "neighbours"}}}, "pictures",
@@ -77,8 +76,7 @@ def adapt(
     log(f"data: {len(pictures)} pictures; backbone {source.name}, {size} pixels")
     targets = None
     if teacher is not None:
-        source_of_targets = NpyTeacher(teacher) if Path(teacher).suffix == ".npy" else TfliteTeacher(teacher, tensor)
-        targets = cached_embeddings(source_of_targets, pictures, out, log)
+        targets = cached_embeddings(teacher_named(teacher), pictures, out, log)
     order = np.random.default_rng(seed).permutation(len(pictures))
     held = min(int(HELD_OUT * len(pictures)), MOST_HELD_OUT)
     unseen, seen = np.sort(order[:held]), np.sort(order[held:])

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from dataclasses import MISSING, dataclass, fields
+from dataclasses import MISSING, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -39,11 +39,12 @@ class Start:
 
 @dataclass(frozen=True)
 class Teacher:
-    """One of four sources, see `microt.distill.teacher.teacher_of`.
+    """One of five sources, see `microt.distill.teacher.teacher_of`.
 
     tflite: a network, cut at `tensor`. npy: embeddings (N, dim) of the training pictures, in their
     order. keras: a saved model, its last output pooled. application: a network of keras.applications by name, with
-    `weights` ("imagenet" or a file).
+    `weights` ("imagenet" or a file). keras_hub: a DINOv2 of KerasHub, a preset's name ("dinov2_small") or folder.
+    size: pixels of what the last two see.
     """
 
     tflite: Path | None = None
@@ -52,11 +53,13 @@ class Teacher:
     keras: Path | None = None
     application: str = ""
     weights: str = "imagenet"
+    keras_hub: str = ""
+    size: int = 224
 
     @property
     def source(self) -> str:
         """The name of the one source."""
-        return self.application or (self.tflite or self.npy or self.keras).name
+        return self.application or Path(self.keras_hub or self.tflite or self.npy or self.keras).name
 
 
 @dataclass(frozen=True)
@@ -191,11 +194,13 @@ def load_recipe(path: str | Path) -> Recipe:
         if term.distance not in ("cosine", "mse"):
             raise ValueError(f'{path}: loss.{name}.distance: expected "cosine" or "mse", got {term.distance!r}')
     if recipe.teacher is not None:
-        given = [n for n in ("tflite", "npy", "keras", "application") if getattr(recipe.teacher, n)]
+        sources = ("tflite", "npy", "keras", "application", "keras_hub")
+        given = [n for n in sources if getattr(recipe.teacher, n)]
         if len(given) != 1:
-            raise ValueError(
-                f"{path}: [teacher] needs one of tflite, npy, keras, application, got {', '.join(given) or 'none'}"
-            )
+            raise ValueError(f"{path}: [teacher] needs one of {', '.join(sources)}, got {', '.join(given) or 'none'}")
+        folder = path.parent / recipe.teacher.keras_hub
+        if recipe.teacher.keras_hub and folder.is_dir():
+            recipe = replace(recipe, teacher=replace(recipe.teacher, keras_hub=str(folder.resolve())))
     shots, batch = recipe.train.episode_shots, recipe.train.batch
     if (recipe.part.episode or recipe.full.episode) and (shots < 2 or batch % shots or batch < 2 * shots):
         raise ValueError(

@@ -15,6 +15,9 @@ import numpy as np
 from microt.data import resize
 from microt.distill.recipe import Teacher
 
+IMAGENET_MEAN = np.array([0.485, 0.456, 0.406], np.float32)  # of red, green and blue in 0..1
+IMAGENET_SPREAD = np.array([0.229, 0.224, 0.225], np.float32)
+
 
 def teacher_of(settings: Teacher) -> TfliteTeacher | KerasTeacher | NpyTeacher:
     """The teacher that a recipe names."""
@@ -23,8 +26,21 @@ def teacher_of(settings: Teacher) -> TfliteTeacher | KerasTeacher | NpyTeacher:
     if settings.keras is not None:
         return KerasTeacher.saved(settings.keras)
     if settings.application:
-        return KerasTeacher.application(settings.application, settings.weights)
+        return KerasTeacher.application(settings.application, settings.weights, settings.size)
+    if settings.keras_hub:
+        return KerasTeacher.hub(settings.keras_hub, settings.size)
     return TfliteTeacher(settings.tflite, settings.tensor)
+
+
+def teacher_named(source: str | Path) -> TfliteTeacher | KerasTeacher | NpyTeacher:
+    """The teacher of a `.tflite`, `.keras` or `.npy` file, or a preset of KerasHub."""
+    kinds = {".npy": NpyTeacher, ".keras": KerasTeacher.saved, ".tflite": TfliteTeacher}
+    path = Path(source)
+    if path.suffix not in kinds:
+        return KerasTeacher.hub(str(source))
+    if not path.is_file():
+        raise FileNotFoundError(f"{source}: no such file")
+    return kinds[path.suffix](path)
 
 
 class NpyTeacher:
@@ -86,7 +102,34 @@ class KerasTeacher:
             )  # fmt: skip
         except (OSError, ValueError) as error:
             raise ValueError(f"teacher.application: {name} with weights {weights!r}: {error}") from error
-        return cls(model, module.preprocess_input, f"{name} {weights}", size)
+        return cls(model, module.preprocess_input, f"{name} {weights} {size}", size)
+
+    @classmethod
+    def hub(cls, preset: str, size: int = 224) -> KerasTeacher:
+        """DINOv2 (Oquab et al., arXiv:2304.07193) of KerasHub: the class token behind the last normalisation.
+
+        preset: such as "dinov2_small", whose weights KerasHub fetches, or the folder of one. size: a multiple of the
+        patches' (14). ValueError says what is missing and how to get it.
+        """
+        try:
+            import keras_hub
+        except ImportError:
+            raise ValueError("teacher.keras_hub needs KerasHub: pip install 'microt[hub]'") from None
+        import keras
+
+        try:
+            backbone = keras_hub.models.Backbone.from_preset(preset, image_shape=(size, size, 3))
+        except Exception as error:  # what fetches them raises errors of many libraries
+            raise ValueError(
+                f"teacher.keras_hub: the weights of {preset!r} are not to be had; expected a DINOv2 preset "
+                f"(dinov2_small, ...) and a way to its host, or the folder of one: {error}"
+            ) from error
+        if not isinstance(backbone, keras_hub.models.DINOV2Backbone):
+            raise ValueError(f"teacher.keras_hub: expected a DINOv2, got {preset!r}, a {type(backbone).__name__}")
+        if size % backbone.patch_size:
+            raise ValueError(f"teacher.size: expected a multiple of {backbone.patch_size} pixels, got {size}")
+        model = keras.Model(backbone.inputs[0], backbone.output[:, 0])
+        return cls(model, lambda x: (x / 255 - IMAGENET_MEAN) / IMAGENET_SPREAD, f"{Path(preset).name} {size}", size)
 
     @property
     def identity(self) -> bytes:

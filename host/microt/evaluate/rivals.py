@@ -17,7 +17,7 @@ import numpy as np
 from microt import head
 from microt.data import Dataset, Episode, load
 from microt.distill import protocol
-from microt.distill.teacher import TfliteTeacher
+from microt.distill.teacher import NpyTeacher, teacher_named
 
 
 def rivals(
@@ -33,9 +33,9 @@ def rivals(
     """A row for each network: {role, file, head, exit0, exit1, staged, ci95 (of each)}; None where it has no exit 0.
 
     drawn: episodes of `data`, a source of pictures that `microt.data.load` takes, or a Dataset. float_model: the
-    `model.keras` of a recipe's output, its features beside it (`backbone_features.npz`). teacher: a `.tflite`
-    classifier. baselines: `.keras`, `.tflite` or `.mtb`. staged is by the threshold of the support. ValueError and
-    FileNotFoundError say what is wrong with a file.
+    `model.keras` of a recipe's output, its features beside it (`backbone_features.npz`). teacher: see
+    `microt.distill.teacher.teacher_named`. baselines: `.keras`, `.tflite` or `.mtb`. staged is by the threshold of the
+    support. ValueError and FileNotFoundError say what is wrong with a file.
     """
     used = np.unique(np.concatenate([rows for e in drawn for rows in (e.support, e.query)]))
     found = []
@@ -54,7 +54,9 @@ def rivals(
         u = [head.project(f, head.feature(f, arrays, quantization)) for f in features]
         add("float", float_model, u, "lda", lambda e, x, y: head.fit(features[e], x, y))
     if teacher is not None:
-        network = TfliteTeacher(teacher)
+        network = teacher_named(teacher)
+        if isinstance(network, NpyTeacher):
+            raise ValueError(f"{teacher}: expected a network to embed these pictures with, got embeddings")
         log(f"{Path(teacher).name}: {len(used)} samples")
         add(
             "teacher", teacher, [network.embed(_pictures(data, network.size)[used], log)], "logistic", protocol.logistic
