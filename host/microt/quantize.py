@@ -47,11 +47,11 @@ def quantize(model: keras.Model, pictures: np.ndarray, *, bias_correction: bool 
     return content
 
 
-def quantize_samples(model: keras.Model, samples: np.ndarray) -> bytes:
+def quantize_samples(model: keras.Model, samples: np.ndarray, *, bias_correction: bool = False) -> bytes:
     """The int8 `.tflite` of a Keras model of any input: sound features, motion.
 
     samples: (N, *input shape) float32 calibration samples, a few hundred; their range becomes the
-    input's. The outputs keep the model's order.
+    input's. bias_correction: see `microt.bias_correction`. The outputs keep the model's order.
     """
     shape = tuple(model.input_shape[1:])
     if samples.shape[1:] != shape or samples.dtype != np.float32:
@@ -60,7 +60,7 @@ def quantize_samples(model: keras.Model, samples: np.ndarray) -> bytes:
         )
     if not len(samples) or not np.isfinite(samples).all():
         raise ValueError("samples: expected finite values of at least one sample")
-    return _convert(model, iter(samples))
+    return _convert(correct_bias(model, samples) if bias_correction else model, iter(samples))
 
 
 def _convert(model: keras.Model, calibration: Iterable[np.ndarray]) -> bytes:
@@ -146,20 +146,6 @@ class Int8Backbone:
             for rows, o in zip(found, self._outputs, strict=True):
                 rows[i] = self._interpreter.get_tensor(o["index"]).reshape(-1)
         return found
-
-
-def cosine_similarity(model: keras.Model, content: bytes, pictures: np.ndarray) -> list[float]:
-    """Mean cosine of float and int8 embeddings over the pictures, one figure an exit."""
-    backbone = Int8Backbone(content)
-    wanted = model.predict(pictures.astype(np.float32) / 128 - 1, batch_size=64, verbose=0)
-    figures = []
-    for exact, rough, scale, zero in zip(
-        wanted, backbone.embed(pictures), backbone.scales, backbone.zero_points, strict=True
-    ):
-        rough = (rough.astype(np.float32) - zero) * scale
-        norms = np.linalg.norm(exact, axis=1) * np.linalg.norm(rough, axis=1)
-        figures.append(float(np.mean((exact * rough).sum(axis=1) / np.maximum(norms, 1e-9))))
-    return figures
 
 
 def _exits(interpreter, content: bytes) -> list[dict]:

@@ -222,7 +222,7 @@ def test_run_goes_from_recipe_to_compiled_backbone(random_start, tmp_path):
     said = []
     paths = training.run(tmp_path / "r.toml", tmp_path / "out", said.append)
     assert all(path.exists() for path in paths.values())
-    assert set(paths) == {"model", "curves", "tflite", "features", "mtb", "card"}
+    assert set(paths) == {"model", "curves", "tflite", "features", "mtb", "card", "int8"}
     transform = load_features(paths["features"])
     assert [f.projection.shape for f in transform] == [(20, 160), (24, 288)]
     assert "recipe: `r.toml`, seed 1, 1 epochs" in paths["card"].read_text()

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: MIT
 """Training for sound and motion: recipes, changes of recordings, episodes, and a whole small run of each."""
 
+import json
+
 import numpy as np
 import pytest
 
@@ -78,7 +80,9 @@ def test_a_recipe_becomes_a_backbone_that_learns_tunes(sound):
     assert "speaker=3 left out" in card and "steps" in card
     for line in card.splitlines():
         if "cosine" in line:
-            assert float(line.split()[-1]) > 0.97
+            assert float(line.split("cosine ")[1].split(",")[0]) > 0.97
+    cost = json.loads((sound / "out" / "int8.json").read_text())
+    assert len(cost["points_lost"]) == 2 and cost["float"][1] > 0.8 and not cost["bias_correction"]
     found = fewshot.evaluate(
         sound / "out" / "backbone.mtb", sound / "tones.npz", ways=4, shots=5, episodes=2, unseen="speaker=3"
     )

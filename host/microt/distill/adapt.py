@@ -22,6 +22,7 @@ import numpy as np
 from keras import ops
 
 from microt.data import SUFFIXES, Dataset, load, read_pictures
+from microt.distill import rounding
 from microt.distill.augment import augment, draw
 from microt.distill.recipe import Augment, Backbone, Data, ExitLoss, Features, Quantize, Recipe, Start, Train
 from microt.distill.start import read_backbone
@@ -96,13 +97,13 @@ def adapt(
     shown = _resized(pictures[seen], size)
     labels = pseudo_classes(targets[seen] if targets is not None else _last(model, shown), seed)
     labelled = Dataset(shown, labels, tuple(map(str, range(labels.max() + 1))), None, "unlabelled pictures")
-    paths, similarity = convert(recipe, model, labelled, out, log)
+    paths, cost = convert(recipe, model, labelled, out, log)
     result = {
         "scores": {"before": before, "after": after},
         "pictures": len(pictures),
         "held_out": held,
         "steps": history[-1]["step"],
-        "int8_cosine": similarity,
+        "int8": cost,
         "seconds": time.monotonic() - began,
         "paths": {k: str(p) for k, p in paths.items()},
     }
@@ -216,11 +217,11 @@ def _recipe(source: Path, start: keras.Model, count: int, steps: int, seed: int,
 
 
 def _card(result: dict, source: Path, teacher) -> str:
+    cost = "".join(f"- {line}\n" for line in rounding.describe(result["int8"]))
     return (
         f"# {source.stem}, adapted\n\n- start: `{source.name}`\n- teacher: "
         f"{f'`{Path(teacher).name}`' if teacher else 'none'}\n- {result['steps']} steps on "
-        f"{result['pictures'] - result['held_out']} unlabelled pictures, {time.strftime('%Y-%m-%d')}\n"
-        f"- cosine of int8 to float embeddings: {', '.join(f'{c:.4f}' for c in result['int8_cosine'])}\n\n"
+        f"{result['pictures'] - result['held_out']} unlabelled pictures, {time.strftime('%Y-%m-%d')}\n{cost}\n"
         f"```\n{describe(result)}\n```\n"
     )
 

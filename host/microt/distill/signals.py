@@ -22,7 +22,7 @@ from microt import signals
 from microt.compiler import front_end
 from microt.compiler.compile import compile_tflite
 from microt.data import SPLITS
-from microt.distill import devices
+from microt.distill import devices, rounding
 from microt.distill.checkpoint import Checkpoint
 from microt.distill.features import build_features
 from microt.distill.losses import CosineSoftmax, prototype_episode, root
@@ -193,8 +193,8 @@ def run(recipe_path: str | Path, out_dir: str | Path, log: Callable[[str], None]
     """Train as the recipe says, quantise, compile; returns the paths of what was written.
 
     Writes into out_dir: model.keras, start.keras (the untouched network), history.json, backbone.tflite,
-    backbone_features.npz, backbone.mtb and card.md. A run that was cut short goes on where it was; of several workers
-    the first writes and the others return {}.
+    backbone_features.npz, backbone.mtb, int8.json and card.md. A run that was cut short goes on where it was; of
+    several workers the first writes and the others return {}.
     """
     devices.strategy()  # before TensorFlow does anything
     recipe, out = load_recipe(recipe_path), Path(out_dir)
@@ -389,46 +389,49 @@ def finish(recipe: Recipe, model: keras.Model, banks: list[Bank], out: Path, log
         "tflite": out / "backbone.tflite",
         "features": out / "backbone_features.npz",
         "mtb": out / "backbone.mtb",
+        "int8": out / "int8.json",
         "card": out / "card.md",
     }
     rng = np.random.default_rng(recipe.train.seed)
-    plain = np.concatenate([bank.plain for bank in banks])
-    content = quantize_samples(model, plain[rng.permutation(len(plain))[:400]])
-    paths["tflite"].write_bytes(content)
     from microt.engine import Backbone as Engine
 
-    engine = Engine(compile_tflite(content, front_end=recipe.front_end).data)
+    plain = np.concatenate([bank.plain for bank in banks])
+    calibration = plain[rng.permutation(len(plain))[:400]]
     used = [bank for bank in banks if bank.features]
     x = np.concatenate([bank.plain for bank in used])
     y = np.concatenate([bank.y + sum(b.y.max() + 1 for b in used[:i]) for i, bank in enumerate(used)])
-    log(f"features: embedding {len(x)} samples")
-    values = np.clip(np.round(x / engine.input_scale) + engine.input_zero_point, -128, 127).astype(np.int8)
-    embeddings = engine.embed(values)
-    first, last = (e.dim for e in engine.exits)
-    adapter = recipe.backbone.adapter
-    exit0 = [(0, 0, first - adapter)] + ([(0, first - adapter, adapter)] if adapter else [])
-    transform = build_features(
-        embeddings, [(e.scale, e.zero_point) for e in engine.exits], y, [exit0, [exit0[-1], (1, 0, last)]],
-        recipe.features.lengths, prior=recipe.features.prior, shrink=recipe.features.shrink,
-    )  # fmt: skip
+    judged = rounding.samples(y, np.random.default_rng([recipe.train.seed, 1]))
+    exact = model.predict(x[judged], verbose=0)
+
+    def attempt(bias_correction: bool) -> tuple:
+        content = quantize_samples(model, calibration, bias_correction=bias_correction)
+        engine = Engine(compile_tflite(content, front_end=recipe.front_end).data)
+        log(f"int8: {len(content)} bytes; features: embedding {len(x)} samples")
+        values = np.clip(np.round(x / engine.input_scale) + engine.input_zero_point, -128, 127).astype(np.int8)
+        embeddings, quantization = engine.embed(values), [(e.scale, e.zero_point) for e in engine.exits]
+        first, last = (e.dim for e in engine.exits)
+        adapter = recipe.backbone.adapter
+        exit0 = [(0, 0, first - adapter)] + ([(0, first - adapter, adapter)] if adapter else [])
+        transform = build_features(
+            embeddings, quantization, y, [exit0, [exit0[-1], (1, 0, last)]], recipe.features.lengths,
+            prior=recipe.features.prior, shrink=recipe.features.shrink,
+        )  # fmt: skip
+        return rounding.measure(exact, [e[judged] for e in embeddings], quantization, transform, y[judged]), (
+            content, transform,
+        )  # fmt: skip
+
+    cost, (_, (content, transform)) = rounding.least(attempt, False, log)
+    paths["tflite"].write_bytes(content)
+    paths["int8"].write_text(json.dumps(cost, indent=1))
     save_features(paths["features"], transform)
     compiled = compile_tflite(content, features=paths["features"], front_end=recipe.front_end)
     compiled.write(paths["mtb"])
     log(f"compiled: {len(compiled.data)} bytes")
-    exact = model.predict(plain[:300], verbose=0)
-    rough = engine.embed(
-        np.clip(np.round(plain[:300] / engine.input_scale) + engine.input_zero_point, -128, 127).astype(np.int8)
-    )
-    cosines = []
-    for e, exit_ in enumerate(engine.exits):
-        found = (rough[e].astype(np.float32) - exit_.zero_point) * exit_.scale
-        norms = np.linalg.norm(exact[e], axis=1) * np.linalg.norm(found, axis=1)
-        cosines.append(float(np.mean((exact[e] * found).sum(axis=1) / np.maximum(norms, 1e-9))))
-    paths["card"].write_text(_card(recipe, model, paths, cosines))
+    paths["card"].write_text(_card(recipe, model, paths, cost))
     return paths
 
 
-def _card(recipe: Recipe, model: keras.Model, paths: dict[str, Path], cosines: list[float]) -> str:
+def _card(recipe: Recipe, model: keras.Model, paths: dict[str, Path], cost: dict) -> str:
     part, whole = macs(model, 0), macs(model)
     lines = [
         f"# {recipe.backbone.family}, {' x '.join(map(str, recipe.hwc))}",
@@ -440,6 +443,7 @@ def _card(recipe: Recipe, model: keras.Model, paths: dict[str, Path], cosines: l
         f"- multiply-accumulates: exit 0 {part:,} ({part / whole:.1%}), exit 1 {whole:,}",
         f"- parameters: {parameters(model):,}",
         *(f"- `{paths[k].name}`: {paths[k].stat().st_size:,} bytes" for k in ("tflite", "mtb")),
-        *(f"- cosine of int8 to float embeddings, exit {e}: {value:.4f}" for e, value in enumerate(cosines)),
+        *(f"- {line}" for line in rounding.describe(cost)),
+        *(["- biases corrected for the rounding of the weights"] if cost["bias_correction"] else []),
     ]
     return "\n".join(lines) + "\n"

@@ -20,14 +20,14 @@ import numpy as np
 
 from microt.compiler.compile import compile_tflite
 from microt.data import Dataset, load
-from microt.distill import devices
+from microt.distill import devices, rounding
 from microt.distill.checkpoint import Checkpoint
 from microt.distill.features import build_features, exit_parts
 from microt.distill.recipe import Recipe, load_recipe
 from microt.distill.teacher import cached_embeddings, teacher_of
 from microt.distill.trainer import Trainer
-from microt.head import save_features
-from microt.quantize import Int8Backbone, cosine_similarity, quantize
+from microt.head import ExitFeatures, save_features
+from microt.quantize import Int8Backbone, quantize
 from microt.zoo.exits import pools
 from microt.zoo.families import fold
 from microt.zoo.macs import macs, parameters
@@ -45,8 +45,8 @@ def run(
     pictures: what to train on in place of what the recipe names.
 
     Writes into out_dir: model.keras (batch normalisation folded), start.keras (the untouched
-    network), history.json, curves.png, backbone.tflite, backbone_features.npz, backbone.mtb,
-    card.md, and the teacher's embeddings (reused by a later run). A run that was cut short goes on
+    network), history.json, curves.png, backbone.tflite, backbone_features.npz, backbone.mtb, int8.json (what
+    int8 costs), card.md, and the teacher's embeddings (reused by a later run). A run that was cut short goes on
     where it was, see `train`. Of several workers, which see the same out_dir, the first writes; the others return {}.
     """
     devices.strategy()  # before TensorFlow does anything
@@ -73,51 +73,58 @@ def run(
 def finish(recipe: Recipe, out: Path, log: Callable[[str], None] = print) -> dict[str, Path]:
     """From the trained model.keras in `out` to the int8, features and compiled files, and a card."""
     model = keras.models.load_model(out / "model.keras")
-    paths, similarity = convert(recipe, model, _training_pictures(recipe, recipe.backbone.resolution), out, log)
+    paths, cost = convert(recipe, model, _training_pictures(recipe, recipe.backbone.resolution), out, log)
     paths["card"] = out / "card.md"
-    paths["card"].write_text(_card(recipe, model, paths, similarity))
+    paths["card"].write_text(_card(recipe, model, paths, cost))
     return paths
 
 
 def convert(
     recipe: Recipe, model: keras.Model, data: Dataset, out: Path, log: Callable[[str], None] = print
-) -> tuple[dict[str, Path], list[float]]:
+) -> tuple[dict[str, Path], dict]:
     """Write the int8, features and compiled files of a folded network; data: labelled, at its resolution.
 
-    Returns their paths and the cosines of int8 to float embeddings, one an exit.
+    Returns their paths and what int8 costs, see `microt.distill.rounding`: with bias correction, too, where it costs
+    too much without.
     """
     paths = {
         "tflite": out / "backbone.tflite",
         "features": out / "backbone_features.npz",
         "mtb": out / "backbone.mtb",
+        "int8": out / "int8.json",
     }
-    rng = np.random.default_rng(recipe.train.seed)
-    rows = rng.permutation(len(data))
-    calibration = data.x[rows[: recipe.quantize.pictures]]
-    content = quantize(model, calibration, bias_correction=recipe.quantize.bias_correction)
-    paths["tflite"].write_bytes(content)
-    others = data.x[rows[recipe.quantize.pictures :][:300]]
-    similarity = cosine_similarity(model, content, others if len(others) else calibration)
-    log(f"int8: {len(content)} bytes, cosine to float "
-        + ", ".join(f"exit {e} {value:.4f}" for e, value in enumerate(similarity)))  # fmt: skip
-    backbone = Int8Backbone(content)
+    rows = np.random.default_rng(recipe.train.seed).permutation(len(data))
+    rest = rows[recipe.quantize.pictures :] if len(data) > 2 * recipe.quantize.pictures else rows
+    judged = np.sort(rest[rounding.samples(data.y[rest], np.random.default_rng([recipe.train.seed, 1]))])
     shown = np.sort(rows[: recipe.features.pictures or len(data)])
-    log(f"features: embedding {len(shown)} pictures")
-    parts = exit_parts(*([pool.output.shape[-1] for pool in pools(model, e)] for e in (0, 1)))
-    transform = build_features(
-        backbone.embed(data.x[shown]),
-        list(zip(backbone.scales, backbone.zero_points, strict=True)),
-        data.y[shown],
-        parts,
-        [min(k, sum(n for _, _, n in part)) for k, part in zip(recipe.features.lengths, parts, strict=True)],
-        prior=recipe.features.prior,
-        shrink=recipe.features.shrink,
-    )
+    exact = model.predict(data.x[judged].astype(np.float32) / 128 - 1, batch_size=64, verbose=0)
+
+    def attempt(bias_correction: bool) -> tuple:
+        content = quantize(model, data.x[rows[: recipe.quantize.pictures]], bias_correction=bias_correction)
+        backbone = Int8Backbone(content)
+        quantization = list(zip(backbone.scales, backbone.zero_points, strict=True))
+        log(f"int8: {len(content)} bytes; features: embedding {len(shown)} pictures")
+        transform = _features(recipe, model, backbone.embed(data.x[shown]), quantization, data.y[shown])
+        cost = rounding.measure(exact, backbone.embed(data.x[judged]), quantization, transform, data.y[judged])
+        return cost, content, transform
+
+    cost, (_, content, transform) = rounding.least(attempt, recipe.quantize.bias_correction, log)
+    paths["tflite"].write_bytes(content)
     save_features(paths["features"], transform)
+    paths["int8"].write_text(json.dumps(cost, indent=1))
     compiled = compile_tflite(content, features=paths["features"], pixels=True)
     compiled.write(paths["mtb"])
     log(f"compiled: {len(compiled.data)} bytes")
-    return paths, similarity
+    return paths, cost
+
+
+def _features(recipe: Recipe, model: keras.Model, embeddings, quantization, y: np.ndarray) -> list[ExitFeatures]:
+    parts = exit_parts(*([pool.output.shape[-1] for pool in pools(model, e)] for e in (0, 1)))
+    lengths = [min(k, sum(n for _, _, n in part)) for k, part in zip(recipe.features.lengths, parts, strict=True)]
+    settings = recipe.features
+    return build_features(
+        embeddings, quantization, y, parts, lengths, prior=settings.prior, shrink=settings.shrink
+    )  # fmt: skip
 
 
 def train(
@@ -174,7 +181,7 @@ def _training_pictures(recipe: Recipe, size: int | None = None) -> Dataset:
     return data if data.split is None else data.part(recipe.data.split)
 
 
-def _card(recipe: Recipe, model: keras.Model, paths: dict[str, Path], similarity) -> str:
+def _card(recipe: Recipe, model: keras.Model, paths: dict[str, Path], cost: dict) -> str:
     begin = recipe.start
     files = [path.name for path in (begin.tflite, begin.backbone) if path]
     names = {"start": " and ".join(files) or begin.application or "random", "data": Path(recipe.data.pictures).name}
@@ -190,8 +197,8 @@ def _card(recipe: Recipe, model: keras.Model, paths: dict[str, Path], similarity
         f"- parameters: {parameters(model):,}",
     ]
     lines += [f"- `{paths[k].name}`: {paths[k].stat().st_size:,} bytes" for k in ("tflite", "mtb")]
-    lines += [f"- cosine of int8 to float embeddings, exit {e}: {value:.4f}"
-              for e, value in enumerate(similarity)]  # fmt: skip
+    lines += [f"- {line}" for line in rounding.describe(cost)]
+    lines += ["- biases corrected for the rounding of the weights"] if cost["bias_correction"] else []
     return "\n".join(lines) + "\n"
 
 
