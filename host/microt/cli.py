@@ -566,22 +566,29 @@ def distill(recipe, output, data):
 
 @main.command()
 @click.argument("backbone")
-@click.option("--data", multiple=True, required=True, help="pictures without labels: a folder or .npz; again for more")
+@click.option("--data", multiple=True, required=True, help="what has no labels: a folder or .npz; again for more")
 @click.option("-o", "--output", type=NEW, required=True, help="folder for the new backbone and the files beside it")
 @click.option("--teacher", help="to learn from as well: .tflite, .keras, .npy embeddings, or dinov2_small of KerasHub")
 @click.option("--steps", type=int, help="training steps  [default: a few minutes' worth]")
 @click.option("--seed", default=1, show_default=True)
 @one_line_errors
 def adapt(backbone, data, output, teacher, steps, seed):
-    """Adapt a backbone to your own unlabelled pictures.
+    """Adapt a backbone to your own unlabelled pictures, sounds or motions.
 
     \b
     microt adapt objects --data pictures/ -o build/mine
+    microt adapt sound --data recordings/ -o build/mine
     """
     from microt.distill import adapt as adapting
+    from microt.distill import adapt_signals
 
-    steps = {} if steps is None else {"steps": steps}
-    result = adapting.adapt(backbone, list(data), output, teacher=teacher, seed=seed, log=note, **steps)
+    given = {"steps": steps} if steps is not None else {}
+    if adapt_signals.is_signals(backbone):
+        if teacher:
+            raise ValueError("--teacher is for pictures")
+        result = adapt_signals.adapt(backbone, list(data), output, seed=seed, log=note, **given)
+    else:
+        result = adapting.adapt(backbone, list(data), output, teacher=teacher, seed=seed, log=note, **given)
     click.echo(adapting.describe(result))
 
 

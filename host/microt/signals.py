@@ -62,6 +62,22 @@ def read(source: str | Path, kind: str, axes: int = 1) -> Recordings:
     return _read_npz(path, kind)
 
 
+def read_unlabelled(source: str | Path, kind: str, axes: int = 1) -> tuple[list[np.ndarray], int]:
+    """(recordings, their rate in Hz or 0) of a folder, anywhere below it, or of an `.npz` file's train split.
+
+    As `read`, labels neither needed nor looked at. ValueError names a folder that holds none.
+    """
+    path = Path(source)
+    if not path.is_dir():
+        found = read(source, kind, axes)
+        keep = range(len(found.y)) if found.split is None else np.flatnonzero(found.split == SPLITS["train"])
+        return [found.clips[i] for i in keep], found.rate
+    files = sorted(f for f in path.rglob("*") if f.suffix.lower() in SUFFIXES[kind] and f.is_file())
+    if not files:
+        raise ValueError(f"{path}: holds no {kind} ({', '.join(SUFFIXES[kind])})")
+    return _read_files(path, files, kind, axes)
+
+
 def by_group(found: Recordings, unseen: str) -> Recordings:
     """The recordings with `unseen` groups as test split, see `load`."""
     key, _, names = unseen.partition("=")
@@ -204,16 +220,19 @@ def _read_npz(path: Path, kind: str) -> Recordings:
 
 def _read_folder(path: Path, kind: str, axes: int) -> Recordings:
     files, y, names, split = class_files(path, SUFFIXES[kind], kind)
+    return Recordings(*_read_files(path, files, kind, axes), y, names, split, None, path.name)
+
+
+def _read_files(path: Path, files: list[Path], kind: str, axes: int) -> tuple[list[np.ndarray], int]:
+    """(recordings, their rate or 0) of files of one kind below a folder."""
     arrays = [f for f in files if f.suffix.lower() == ".npy"]
     if arrays and len(arrays) < len(files):
         other = next(f for f in files if f not in arrays)
         raise ValueError(f"{path}: expected files of one kind, got {arrays[0].name} and {other.name}")
     if arrays:
-        return Recordings([read_npy(f, kind, axes) for f in files], 0, y, names, split, None, path.name)
+        return [read_npy(f, kind, axes) for f in files], 0
     if kind == "motion":
-        return Recordings([read_csv(f) for f in files], 0, y, names, split, None, path.name)
+        return [read_csv(f) for f in files], 0
     clips = [read_wav(f) for f in files]
     highest = max(rate for _, rate in clips)
-    return Recordings(
-        [resample(clip, rate, highest) for clip, rate in clips], highest, y, names, split, None, path.name
-    )
+    return [resample(clip, rate, highest) for clip, rate in clips], highest

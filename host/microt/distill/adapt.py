@@ -113,13 +113,14 @@ def adapt(
 
 
 def describe(result: dict) -> str:
-    """The result of `adapt` as a table for the terminal."""
+    """The result of `adapt`, or of `microt.distill.adapt_signals.adapt`, as a table for the terminal."""
     scores = result["scores"]
+    kind = "pictures" if "pictures" in result else "recordings"
     lines = [
-        f"{result['pictures']} pictures, {result['held_out']} of them held out; {result['steps']} steps, "
+        f"{result[kind]} {kind}, {result['held_out']} of them held out; {result['steps']} steps, "
         f"{result['seconds']:.0f} s",
         "",
-        f"{'on held-out pictures':<34}{'before':>8}{'after':>8}",
+        f"{f'on held-out {kind}':<34}{'before':>8}{'after':>8}",
     ]
     for exit_name in ("exit0", "exit1"):
         for kind, title in (("views", "finds its other view"), ("neighbours", "the teacher's neighbours")):
@@ -189,13 +190,12 @@ class Scores:
         first, second, plain = (_vectors(model, x) for x in (*self.views, self.plain))
         found = {}
         for e in (0, 1):
-            hit = (first[e] @ second[e].T).argmax(axis=1) == np.arange(len(first[e]))
             shared = None
             if self.near is not None:
                 mine = _nearest(plain[e], NEIGHBOURS)
                 shared = float(np.mean([len(set(a) & set(b)) for a, b in zip(mine, self.near, strict=True)]))
                 shared /= NEIGHBOURS
-            found[f"exit{e}"] = {"views": float(hit.mean()), "neighbours": shared}
+            found[f"exit{e}"] = {"views": _found(first[e], second[e]), "neighbours": shared}
         return found
 
 
@@ -245,11 +245,24 @@ def _resized(pictures: np.ndarray, size: int) -> np.ndarray:
     return found
 
 
+def found_again(first: np.ndarray, second: np.ndarray) -> float:
+    """Share of samples whose one view is nearest to their own other one, of all; embeddings (N, dim) of the views."""
+    return _found(_directions(first), _directions(second))
+
+
+def _found(first: np.ndarray, second: np.ndarray) -> float:
+    return float(((first @ second.T).argmax(axis=1) == np.arange(len(first))).mean())
+
+
+def _directions(embeddings: np.ndarray) -> np.ndarray:
+    """Square-rooted, centred, of length 1."""
+    roots = np.sqrt(np.maximum(embeddings, 0))
+    return centred([roots], roots.mean(axis=0))
+
+
 def _vectors(model: keras.Model, x: np.ndarray) -> list[np.ndarray]:
-    """Square-rooted, centred vectors of length 1, one array an exit; x: pixel values 0..255."""
-    outputs = [np.asarray(v) for v in model.predict(x.astype(np.float32) / 128 - 1, batch_size=64, verbose=0)]
-    roots = [np.sqrt(np.maximum(v, 0)) for v in outputs]
-    return [centred([v], v.mean(axis=0)) for v in roots]
+    """The directions of pictures of pixel values 0..255, one array an exit."""
+    return [_directions(v) for v in model.predict(x.astype(np.float32) / 128 - 1, batch_size=64, verbose=0)]
 
 
 def _last(model: keras.Model, x: np.ndarray) -> np.ndarray:

@@ -192,9 +192,9 @@ def _read(path: Path, kind: type, where: str, table: dict):
 def run(recipe_path: str | Path, out_dir: str | Path, log: Callable[[str], None] = print) -> dict[str, Path]:
     """Train as the recipe says, quantise, compile; returns the paths of what was written.
 
-    Writes into out_dir: model.keras, start.keras (the untouched network), history.json, backbone.tflite,
-    backbone_features.npz, backbone.mtb, int8.json and card.md. A run that was cut short goes on where it was; of
-    several workers the first writes and the others return {}.
+    Writes into out_dir: model.keras, start.keras (the untouched network), recipe.toml, history.json,
+    backbone.tflite, backbone_features.npz, backbone.mtb, int8.json and card.md. A run that was cut short goes on where
+    it was; of several workers the first writes and the others return {}.
     """
     devices.strategy()  # before TensorFlow does anything
     recipe, out = load_recipe(recipe_path), Path(out_dir)
@@ -210,6 +210,7 @@ def run(recipe_path: str | Path, out_dir: str | Path, log: Callable[[str], None]
     if devices.worker()[0]:
         return {}
     model.save(out / "model.keras")
+    (out / "recipe.toml").write_text(recipe.path.read_text())  # of what shape it is, for `microt adapt`
     (out / "history.json").write_text(json.dumps({"recipe": recipe.path.name, "steps": history}, indent=1))
     return {"model": out / "model.keras"} | finish(recipe, model, banks, out, log)
 
@@ -227,25 +228,34 @@ def make_bank(recipe: Recipe, data: Data, rng: np.random.Generator, log: Callabl
             raise ValueError(f"{data.source}: no classes {', '.join(sorted(missing))} ({', '.join(found.class_names)})")
         keep &= np.isin(np.array(found.class_names)[found.y], data.classes)
     rows = np.flatnonzero(keep)
-    rate, front = recipe.front_end.rate, recipe.front_end
+    rate = recipe.front_end.rate
     clips = [signals.resample(found.clips[i], found.rate or rate, rate) for i in rows]
     if data.turned:
         clips = [turn(clip, data.turned) for clip in clips]
     copies = data.copies or recipe.changes.copies
     log(f"{found.name}: {len(rows)} recordings, {copies} copies of each")
-    if front.kind == "mel":
-        changed = [[change_sound(c, rate, *recipe.shape, recipe.changes, rng) for c in clips] for _ in range(copies)]
-    else:
-        changed = [[change_motion(c, recipe.backbone.rows, recipe.changes, rng) for c in clips] for _ in range(copies)]
+    x, plain = changed(recipe, clips, copies, rng)
     groups = None
     if data.across:
         if data.across not in (found.groups or {}):
             raise ValueError(f"{data.source}: no groups called {data.across!r}")
         groups = found.groups[data.across][rows]
     _, y = np.unique(found.y[rows], return_inverse=True)
-    plain = front.reference(np.stack([signals.window(c, recipe.shape) for c in clips])).astype(np.float32)
-    x = np.stack([front.reference(np.stack(copy)) for copy in changed]).astype(np.float16)
     return Bank(x, y, groups, plain, data.features)
+
+
+def changed(
+    recipe: Recipe, clips: list[np.ndarray], copies: int, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
+    """What the front end makes of recordings at its rate: (copies, N, h, w, c) float16 of changed copies of each, and
+    (N, h, w, c) float32 of them as they are."""
+    front = recipe.front_end
+    if front.kind == "mel":
+        made = [[change_sound(c, front.rate, *recipe.shape, recipe.changes, rng) for c in clips] for _ in range(copies)]
+    else:
+        made = [[change_motion(c, recipe.backbone.rows, recipe.changes, rng) for c in clips] for _ in range(copies)]
+    plain = front.reference(np.stack([signals.window(c, recipe.shape) for c in clips])).astype(np.float32)
+    return np.stack([front.reference(np.stack(copy)) for copy in made]).astype(np.float16), plain
 
 
 def turn(clip: np.ndarray, how: str) -> np.ndarray:
@@ -336,18 +346,32 @@ def train(
         digest.update(np.ascontiguousarray(bank.plain).data)
     variables = [*objective.variables, *optimizer.variables]
     kept = Checkpoint(checkpoint, variables, digest.hexdigest(), log) if checkpoint else None
+    return go_on(objective, batch, settings.steps, kept, log)
+
+
+def go_on(
+    objective: Objective,
+    batch: Callable[[], devices.Batch],
+    steps: int,
+    kept: Checkpoint | None,
+    log: Callable[[str], None],
+) -> list[dict]:
+    """Train up to `steps` from where the checkpoint is; returns mean losses over stretches of steps.
+
+    batch: draws the next batch, the first at the first call. RuntimeError when a loss is not finite.
+    """
     step, history = kept.restore() if kept else (0, [])
     for _ in range(step):
         batch()  # what was drawn before the cut
     said = time.monotonic()
-    while step < settings.steps:
-        chosen = [batch() for _ in range(min(STRETCH - step % STRETCH, settings.steps - step))]
+    while step < steps:
+        chosen = [batch() for _ in range(min(STRETCH - step % STRETCH, steps - step))]
         means = objective.learn(lambda chosen=chosen: iter(chosen), len(chosen))
         step += len(chosen)
         history.append({"step": step} | means)
-        if time.monotonic() - said > 10 or step == settings.steps:
+        if time.monotonic() - said > 10 or step == steps:
             said = time.monotonic()
-            log(f"step {step}/{settings.steps}: " + ", ".join(f"{k} {v:.3f}" for k, v in means.items()))
+            log(f"step {step}/{steps}: " + ", ".join(f"{k} {v:.3f}" for k, v in means.items()))
         if kept:
             kept.keep(step, history)
     if not all(np.isfinite(v) for entry in history for v in entry.values()):
