@@ -547,19 +547,25 @@ def report(run, output):
     help="folder for model, .tflite, .mtb, card and curves",
 )
 @click.option("--data", help="pictures to train on in place of the recipe's: a folder of class folders or .npz")
+@click.option("--search", type=EXISTING_FILE, help="a TOML file of ranges: look for the best recipe instead")
 @one_line_errors
-def distill(recipe, output, data):
+def distill(recipe, output, data, search):
     """Train a backbone by a recipe: distil a teacher into both exits, then int8 and compile.
 
     \b
     microt distill models/mobilenet_v1_025_96.toml -o build/backbone
+    microt distill recipe.toml --search ranges.toml -o build/search
     """
     from microt.distill import signals, train
 
     if signals.is_recipe(recipe):
-        if data:
-            raise ValueError(f"{recipe}: --data is for recipes of pictures")
+        if data or search:
+            raise ValueError(f"{recipe}: --data and --search are for recipes of pictures")
         signals.run(recipe, output, log=note)
+    elif search:
+        from microt.distill import search as searching
+
+        click.echo(searching.describe(searching.search(recipe, search, output, log=note, pictures=data)))
     else:
         train.run(recipe, output, log=note, pictures=data)
 

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import MISSING, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
@@ -156,11 +157,33 @@ def load_recipe(path: str | Path) -> Recipe:
     ValueError names a table or key that is unknown, missing or of the wrong kind, and a recipe
     whose losses ask for a teacher that it does not name.
     """
-    path = Path(path)
+    return recipe_of(read_tables(path), path)
+
+
+def read_tables(path: str | Path) -> dict[str, Any]:
+    """A TOML file's tables. ValueError says what about it is not valid."""
     try:
-        tables = tomllib.loads(path.read_text())
+        return tomllib.loads(Path(path).read_text())
     except tomllib.TOMLDecodeError as error:
         raise ValueError(f"{path}: not valid TOML: {error}") from error
+
+
+def to_toml(recipe: Recipe) -> str:
+    """The recipe as a file that `load_recipe` reads, its paths in full."""
+    named = {"loss.part": recipe.part, "loss.full": recipe.full}
+    named |= {f.name: getattr(recipe, f.name) for f in fields(recipe) if f.name not in ("path", "part", "full")}
+    text = ""
+    for name, table in named.items():
+        if table is not None:
+            values = {f.name: getattr(table, f.name) for f in fields(table)}
+            lines = [f"{k} = {json.dumps(v, default=str)}\n" for k, v in values.items() if v not in (None, "")]
+            text += f"[{name}]\n{''.join(lines)}\n"
+    return text
+
+
+def recipe_of(tables: dict[str, Any], path: str | Path) -> Recipe:
+    """The recipe of a file's tables; path: that file. As `load_recipe`."""
+    path = Path(path)
     known = {
         "data", "start", "teacher", "backbone", "loss", "train", "augment", "quantize", "features",
     }  # fmt: skip

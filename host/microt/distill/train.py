@@ -54,7 +54,7 @@ def run(
     if pictures is not None:
         recipe = dataclasses.replace(recipe, data=dataclasses.replace(recipe.data, pictures=Path(pictures)))
     out.mkdir(parents=True, exist_ok=True)
-    data = _training_pictures(recipe)
+    data = training_pictures(recipe)
     log(f"data: {len(data)} pictures of {len(data.class_names)} classes, {data.name}; {devices.describe()}")
     targets = None
     if recipe.teacher is not None:
@@ -73,7 +73,7 @@ def run(
 def finish(recipe: Recipe, out: Path, log: Callable[[str], None] = print) -> dict[str, Path]:
     """From the trained model.keras in `out` to the int8, features and compiled files, and a card."""
     model = keras.models.load_model(out / "model.keras")
-    paths, cost = convert(recipe, model, _training_pictures(recipe, recipe.backbone.resolution), out, log)
+    paths, cost = convert(recipe, model, training_pictures(recipe, recipe.backbone.resolution), out, log)
     paths["card"] = out / "card.md"
     paths["card"].write_text(_card(recipe, model, paths, cost))
     return paths
@@ -104,7 +104,7 @@ def convert(
         backbone = Int8Backbone(content)
         quantization = list(zip(backbone.scales, backbone.zero_points, strict=True))
         log(f"int8: {len(content)} bytes; features: embedding {len(shown)} pictures")
-        transform = _features(recipe, model, backbone.embed(data.x[shown]), quantization, data.y[shown])
+        transform = features_of(recipe, model, backbone.embed(data.x[shown]), quantization, data.y[shown])
         cost = rounding.measure(exact, backbone.embed(data.x[judged]), quantization, transform, data.y[judged])
         return cost, content, transform
 
@@ -118,7 +118,8 @@ def convert(
     return paths, cost
 
 
-def _features(recipe: Recipe, model: keras.Model, embeddings, quantization, y: np.ndarray) -> list[ExitFeatures]:
+def features_of(recipe: Recipe, model: keras.Model, embeddings, quantization, y: np.ndarray) -> list[ExitFeatures]:
+    """The feature transform of both exits, see `microt.distill.features.build_features`."""
     parts = exit_parts(*([pool.output.shape[-1] for pool in pools(model, e)] for e in (0, 1)))
     lengths = [min(k, sum(n for _, _, n in part)) for k, part in zip(recipe.features.lengths, parts, strict=True)]
     settings = recipe.features
@@ -176,7 +177,8 @@ def train(
     return fold(trainer.model), history, trainer.start
 
 
-def _training_pictures(recipe: Recipe, size: int | None = None) -> Dataset:
+def training_pictures(recipe: Recipe, size: int | None = None) -> Dataset:
+    """What a recipe trains on, at `size` pixels or as it is."""
     data = load(recipe.data.pictures, size)
     return data if data.split is None else data.part(recipe.data.split)
 
