@@ -196,6 +196,8 @@ def test_other_networks_on_the_same_episodes(networks):
     for row in result["rivals"]:
         assert 0.4 < row["exit1"] <= 1, "better than 1 in 4: the queries were matched with their own labels"
     shown = describe(result)
+    lost = 100 * (result["accuracy"]["exit1"] - rows["float"]["exit1"])
+    assert f"always the last exit {lost:+.2f} points" in shown
     assert "before int8, model.keras, lda" in shown and "teacher, teacher.tflite, logistic" in shown
     from microt.evaluate.report import page
 

@@ -83,9 +83,19 @@ def test_a_recipe_becomes_a_backbone_that_learns_tunes(sound):
             assert float(line.split("cosine ")[1].split(",")[0]) > 0.97
     cost = json.loads((sound / "out" / "int8.json").read_text())
     assert len(cost["points_lost"]) == 2 and cost["float"][1] > 0.8 and not cost["bias_correction"]
+    out = sound / "out"
     found = fewshot.evaluate(
-        sound / "out" / "backbone.mtb", sound / "tones.npz", ways=4, shots=5, episodes=2, unseen="speaker=3"
-    )
+        out / "backbone.mtb", sound / "tones.npz", ways=4, shots=5, episodes=2, unseen="speaker=3",
+        against={"float_model": out / "model.keras", "baselines": [out / "start.keras"]},
+    )  # fmt: skip
+    rivals = {row["role"]: row for row in found["rivals"]}
+    assert abs(rivals["float"]["exit1"] - found["accuracy"]["exit1"]) < 0.05, "int8 costs little"
+    assert rivals["baseline"]["exit1"] > 0.25
+    with pytest.raises(ValueError, match="expected, for sound or motion, a .keras network with its recipe.toml"):
+        fewshot.evaluate(
+            out / "backbone.mtb", sound / "tones.npz", ways=4, shots=5, episodes=1,
+            against={"baselines": [out / "backbone.tflite"]},
+        )  # fmt: skip
     assert found["accuracy"]["exit1"] > 0.8 and "speaker=3 unseen" in found["data"]["name"]
 
 

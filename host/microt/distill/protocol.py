@@ -22,6 +22,7 @@ from pathlib import Path
 import numpy as np
 
 from microt import head
+from microt.auroc import auroc
 from microt.data import Dataset, Episode, draw_episode, load
 
 SETS = {"flower_photos": 5, "clothing": 10, "sign_digits": 10, "grocery_store": 10}
@@ -138,18 +139,6 @@ def figures(
         "exit_ratio_got": float(np.mean(by_threshold)),
         "staged_own_threshold": staged(by_threshold),
     }
-
-
-def auroc(score: np.ndarray, right: np.ndarray) -> float:
-    """How well the score separates right from wrong answers, ties counted half; 0.5 is chance."""
-    from scipy.stats import rankdata
-
-    positive = int(right.sum())
-    negative = len(right) - positive
-    if not positive or not negative:
-        return float("nan")
-    ranks = rankdata(score)[right].sum()
-    return float((ranks - positive * (positive + 1) / 2) / (positive * negative))
 
 
 def summary(found: dict[str, np.ndarray]) -> dict:

@@ -18,10 +18,10 @@ from pathlib import Path
 
 import numpy as np
 
+from microt.auroc import auroc
 from microt.boards import unixport
 from microt.compiler import read_info
 from microt.data import Dataset, Episode, draw_episode, load_for
-from microt.distill.protocol import auroc
 from microt.engine import Backbone
 from microt.evaluate.rivals import rivals
 
@@ -84,7 +84,10 @@ def evaluate(
     net = Backbone(content)
     if len(net.exits) < 2:
         raise ValueError(f"{_name(mtb)}: expected a backbone of 2 exits or more, got {len(net.exits)}")
-    pictures, data = data, _as_taken(data, read_info(content, _name(mtb)), unseen)
+    info = read_info(content, _name(mtb))
+    source, data = data, _as_taken(data, info, unseen)
+    if info["front_end"] is not None:
+        source = data  # every network takes the same windows of samples
     ways = min(ways, len(data.class_names))
     rng = np.random.default_rng(seed)
     drawn = [draw_episode(data, ways, shots, rng, query=query) for _ in range(episodes)]
@@ -120,7 +123,7 @@ def evaluate(
         "head": head,
         "seed": seed,
         "query": query,
-        "rivals": rivals(pictures, drawn, exit_ratio=exit_ratio, log=log, **against) if against else [],
+        "rivals": rivals(source, drawn, exit_ratio=exit_ratio, log=log, **against) if against else [],
     }
     return result
 

@@ -9,7 +9,7 @@ import io
 import json
 from pathlib import Path
 
-from microt.report import BLUE, GREEN, ORANGE, VERMILION
+from microt.report import BLUE, GREEN, GREY, ORANGE, VERMILION
 
 COLUMNS = ("exit0", "staged", "exit1")
 TITLES = {"exit0": "exit 0 alone", "staged": "staged", "exit1": "always the last exit"}
@@ -48,6 +48,16 @@ def compared(result: dict) -> list[tuple[str, dict]]:
     return [(f"{ROLES[row['role']]}, {row['file']}, {row['head']}", row) for row in result.get("rivals", [])]
 
 
+def rounding(result: dict) -> list[tuple[str, str]]:
+    """What int8 costs, where the float network was compared with: (title, sentence)."""
+    return [
+        ("int8 against float", ", ".join(
+            f"{TITLES[c]} {100 * (result['accuracy'][c] - row[c]):+.2f}" for c in COLUMNS
+        ) + " points")
+        for row in result.get("rivals", []) if row["role"] == "float"
+    ]  # fmt: skip
+
+
 def headline(result: dict) -> str:
     """What was evaluated, in one line."""
     name = result["backbone"]["file"] or f"backbone {result['backbone']['sha256'][:12]}"
@@ -62,6 +72,7 @@ def facts(result: dict) -> list[tuple[str, str]]:
     cost, data, net = result["train_cost"], result["data"], result["backbone"]
     auroc = {k: "not measured" if result[k] is None else f"{result[k]:.3f}" for k in ("exit_auroc", "reject_auroc")}
     return [
+        *rounding(result),
         ("energy saved", f"{result['energy_saving_modelled']:.1%}, modelled: {result['energy_source']}"),
         ("exit 0 knows its errors", f"AUROC {auroc['exit_auroc']}"),
         ("unlike anything taught", f"AUROC {auroc['reject_auroc']}"),
@@ -113,6 +124,9 @@ def draw(result: dict) -> bytes:
         axes.errorbar(x, accuracy, spread, color=BLUE, marker="o", ms=4, capsize=2, label="staged")
         axes.axhline(100 * result["accuracy"]["exit1"], color=GREEN, lw=1, ls="--", label="always the last exit")
         axes.axhline(100 * result["accuracy"]["exit0"], color=ORANGE, lw=1, ls="--", label="exit 0 alone")
+        for title, row in compared(result):
+            style = "-." if row["role"] == "teacher" else ":"
+            axes.axhline(100 * row["exit1"], color=GREY, lw=1, ls=style, label=title)
         axes.grid(alpha=0.25)
         axes.spines[["top", "right"]].set_visible(False)
     at = {left: result["exit_ratio_got"], right: 100 * result["energy_saving_modelled"]}

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: MIT
 """What a backbone is to be held against, on the very same episodes: by NumPy, as none of these runs on a device.
 
+Of sound and motion, networks that `microt distill` left: the recipe beside them says what their front end is.
+
 float       the network before int8, with the features that travel in the backbone: what rounding costs
 teacher     a large network's pooled embedding, logistic regression on it: the ceiling
 baseline    any other network of one or two exits (the untouched start, one trained with labels alone), logistic
@@ -48,12 +50,13 @@ def rivals(
 
     if float_model is not None:
         features = head.load_features(Path(float_model).with_name("backbone_features.npz"))
-        embed, quantization, size = protocol.opened(float_model)
         log(f"{Path(float_model).name}: {len(used)} samples")
-        arrays = embed(_pictures(data, size)[used])
+        arrays, quantization = _embedded(float_model, data, used)
         u = [head.project(f, head.feature(f, arrays, quantization)) for f in features]
         add("float", float_model, u, "lda", lambda e, x, y: head.fit(features[e], x, y))
     if teacher is not None:
+        if isinstance(data, Dataset) and data.x.dtype != np.uint8:
+            raise ValueError(f"{teacher}: a teacher is for pictures")
         network = teacher_named(teacher)
         if isinstance(network, NpyTeacher):
             raise ValueError(f"{teacher}: expected a network to embed these pictures with, got embeddings")
@@ -62,12 +65,28 @@ def rivals(
             "teacher", teacher, [network.embed(_pictures(data, network.size)[used], log)], "logistic", protocol.logistic
         )
     for path in baselines:
-        embed, quantization, size = protocol.opened(path)
         log(f"{Path(path).name}: {len(used)} samples")
-        arrays = embed(_pictures(data, size)[used])
+        arrays, quantization = _embedded(path, data, used)
         plain = [protocol.plain(quantization, e, arrays) for e in range(len(arrays))]
         add("baseline", path, plain, "logistic", protocol.logistic)
     return found
+
+
+def _embedded(path: str | Path, data: str | Path | Dataset, used: np.ndarray) -> tuple[list[np.ndarray], list]:
+    """(embeddings of the samples by a network's exits, their quantization)."""
+    if not isinstance(data, Dataset) or data.x.dtype == np.uint8:
+        embed, quantization, size = protocol.opened(path)
+        return embed(_pictures(data, size)[used]), quantization
+    recipe = Path(path).with_name("recipe.toml")
+    if Path(path).suffix != ".keras" or not recipe.is_file():
+        raise ValueError(f"{path}: expected, for sound or motion, a .keras network with its recipe.toml beside it")
+    import keras
+
+    from microt.distill.signals import load_recipe
+
+    features = load_recipe(recipe).front_end.reference(data.x[used]).astype(np.float32)
+    found = keras.models.load_model(path).predict(features, batch_size=64, verbose=0)
+    return found, [(1.0, 0)] * len(found)
 
 
 def _pictures(data: str | Path | Dataset, size: int) -> np.ndarray:

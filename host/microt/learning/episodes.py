@@ -287,14 +287,6 @@ def identity(backbone: Path) -> bytes:
     return bytes.fromhex(Backbone(backbone).sha256)
 
 
-def auroc(score: np.ndarray, positive: np.ndarray) -> float:
-    """Probability that a positive scores higher than a negative; ties count half."""
-    values, place, count = np.unique(score, return_inverse=True, return_counts=True)
-    rank = (np.cumsum(count) - (count - 1) / 2)[place]
-    p, n = positive.sum(), (~positive).sum()
-    return float((rank[positive].sum() - p * (p + 1) / 2) / (p * n))
-
-
 def mean_over_sets(found: Sequence[tuple[str, object]]) -> np.ndarray:
     """Mean over the sets of the mean over each set's episodes; found: (set, value) pairs."""
     names = dict.fromkeys(name for name, _ in found)

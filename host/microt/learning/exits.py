@@ -18,8 +18,9 @@ from pathlib import Path
 import numpy as np
 
 from microt import head
+from microt.auroc import auroc
 from microt.learning.accuracy import features, projected
-from microt.learning.episodes import Episode, Job, auroc, draw, mean_over_sets, on_device, shared, shared_folder
+from microt.learning.episodes import Episode, Job, draw, mean_over_sets, on_device, shared, shared_folder
 
 RATIOS = (0.25, 0.5, 0.75)
 SHOTS = 20

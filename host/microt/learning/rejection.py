@@ -18,6 +18,7 @@ from pathlib import Path
 import numpy as np
 
 from microt import head
+from microt.auroc import auroc
 from microt.learning.accuracy import features, projected, quantization
 from microt.learning.episodes import (
     HOST_SET,
@@ -25,7 +26,6 @@ from microt.learning.episodes import (
     Episode,
     Job,
     Samples,
-    auroc,
     draw,
     mean_over_sets,
     on_device,
