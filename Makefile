@@ -31,10 +31,12 @@ demo: setup
 
 test: setup lint
 	-@tools/setup.sh RPI_PICO2
+	-@tools/setup.sh VIRT_RV32
 	$(PYTEST) -m "not slow" tests
 
 test-slow: setup
 	-@tools/setup.sh RPI_PICO2
+	-@tools/setup.sh VIRT_RV32
 	$(PYTEST) -m slow tests
 
 test-hw: setup

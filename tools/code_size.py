@@ -99,7 +99,7 @@ def measure(elf_path: Path) -> dict:
     map_path = elf_path.with_suffix(".map")
     if not map_path.is_file():
         raise ValueError(f"expected the linker's map {map_path}, found none")
-    kinds = {}
+    kinds, ends = {}, {}
     totals = dict.fromkeys(KINDS, 0)
     reserved = 0
     for section in elf.sections:
@@ -111,13 +111,16 @@ def measure(elf_path: Path) -> dict:
         zeroed = section.kind == SHT_NOBITS
         kind = "zeroed" if zeroed else "data" if section.flags & SHF_WRITE else "code"
         kinds[section.name] = kind
+        ends[section.name] = section.address + section.size
         totals[kind] += section.size
 
     parts = defaultdict(lambda: dict.fromkeys(KINDS, 0))
     files = defaultdict(lambda: dict.fromkeys(KINDS, 0))
-    for output, path, _, size in read_map(map_path.read_text()):
+    for output, path, address, size in read_map(map_path.read_text()):
         if output not in kinds:
             continue
+        if address < ends[output]:
+            size = min(size, ends[output] - address)  # merged strings at the end
         part = part_of(path) if path else "alignment"
         parts[part][kinds[output]] += size
         if part.startswith("microt"):

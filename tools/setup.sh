@@ -68,6 +68,14 @@ missing_packages() {
                 *) echo libstdc++-arm-none-eabi-newlib ;;
             esac
             ;;
+        VIRT_RV32)
+            command -v qemu-system-riscv32 >/dev/null || echo qemu-system-misc
+            command -v riscv64-unknown-elf-gcc >/dev/null || echo gcc-riscv64-unknown-elf
+            case $(riscv64-unknown-elf-gcc -print-file-name=picolibc.specs 2>/dev/null) in
+                /*) ;;
+                *) echo picolibc-riscv64-unknown-elf ;;
+            esac
+            ;;
     esac
 }
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// What the files of the port share. Each board's mpconfigboard.h gives the addresses.
+// What the files of the emulated boards' ports share. Each board's mpconfigboard.h gives the addresses.
 #ifndef MICROT_MPS_BOARD_H
 #define MICROT_MPS_BOARD_H
 
@@ -9,23 +9,6 @@
 #include "mpconfigboard.h"
 
 #define REG32(address) (*(volatile uint32_t *)(address))
-
-// Core registers.
-#define SYST_CSR REG32(0xe000e010)
-#define SYST_RVR REG32(0xe000e014)
-#define SYST_CVR REG32(0xe000e018)
-#define NVIC_ISER(irq) REG32(0xe000e100 + 4 * ((irq) / 32))
-#define NVIC_ICER(irq) REG32(0xe000e180 + 4 * ((irq) / 32))
-#define SCB_ICSR REG32(0xe000ed04)
-#define SCB_VTOR REG32(0xe000ed08)
-#define SCB_AIRCR REG32(0xe000ed0c)
-#define SCB_CCR REG32(0xe000ed14)
-#define SCB_CCR_UNALIGN_TRP (1u << 3)
-#define SCB_CFSR REG32(0xe000ed28)
-#define SCB_HFSR REG32(0xe000ed2c)
-#define SCB_MMFAR REG32(0xe000ed34)
-#define SCB_BFAR REG32(0xe000ed38)
-#define SCB_CPACR REG32(0xe000ed88)
 
 // The shared memory: QEMU backs it by a file that outlives it, and the host opens the same file.
 // host/microt/boards/emulator.py knows the same numbers.
@@ -50,18 +33,10 @@ typedef struct _device_page_t {
 
 #define DEVICE_PAGE ((volatile device_page_t *)SHARED_BASE)
 
-static inline void board_irq_enable(unsigned irq) {
-    NVIC_ISER(irq) = 1u << (irq % 32);
-}
-
-static inline void board_irq_disable(unsigned irq) {
-    NVIC_ICER(irq) = 1u << (irq % 32);
-}
-
 void clock_init(void);
-void clock_handler(void); // SysTick
-void clock_alarm_handler(void); // timer 0
-uint64_t clock_cycles(void); // of the core since reset
+void clock_handler(void); // of the clock's interrupt
+void clock_alarm_handler(void); // of the Arm boards' timer 0
+uint64_t clock_cycles(void); // of the board's clock since reset
 void clock_watchdog(uint32_t ms); // from now on until the next call, then the board resets
 void clock_wait(uint64_t end); // until that cycle, an interrupt or something scheduled, whichever comes first
 

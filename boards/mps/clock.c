@@ -6,7 +6,7 @@
 
 #include "py/mphal.h"
 #include "py/runtime.h"
-#include "board.h"
+#include "cortex_m.h"
 
 #define WRAP (1u << 24)
 #define SYST_ENABLE_WITH_IRQ_AND_CORE_CLOCK (7)

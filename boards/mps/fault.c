@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "py/mphal.h"
-#include "board.h"
+#include "cortex_m.h"
 
 static void print(const char *text) {
     mp_hal_stdout_tx_strn(text, strlen(text));

@@ -9,9 +9,14 @@
 #define MICROPY_CONFIG_ROM_LEVEL (MICROPY_CONFIG_ROM_LEVEL_EXTRA_FEATURES)
 
 // Code generation.
+#ifdef __riscv
+#define MICROPY_EMIT_RV32 (1)
+#define MICROPY_EMIT_INLINE_RV32 (1)
+#else
 #define MICROPY_EMIT_THUMB (1)
 #define MICROPY_EMIT_INLINE_THUMB (1)
 #define MICROPY_MAKE_POINTER_CALLABLE(p) ((void *)((mp_uint_t)(p) | 1))
+#endif
 #define MICROPY_PERSISTENT_CODE_LOAD (1)
 #define MICROPY_OPT_COMPUTED_GOTO (1)
 
@@ -44,7 +49,9 @@
 #define MICROPY_VFS_ROM_IOCTL (1)
 
 // Modules.
+#ifndef MICROPY_PY_SYS_PLATFORM
 #define MICROPY_PY_SYS_PLATFORM "mps"
+#endif
 #define MICROPY_PY_OS_UNAME (1)
 #define MICROPY_PY_SELECT (1)
 #define MICROPY_PY_TIME (1)

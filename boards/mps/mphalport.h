@@ -19,5 +19,5 @@ static inline void mps_end_atomic_section(mp_uint_t state) {
 #define MICROPY_END_ATOMIC_SECTION(state) mps_end_atomic_section(state)
 
 // Waits for an interrupt, received input or the end of the time (ms; negative: none), whichever comes first.
-void mps_wait_for_event(mp_int_t timeout_ms);
-#define MICROPY_INTERNAL_WFE(timeout_ms) mps_wait_for_event(timeout_ms)
+void board_wait_for_event(mp_int_t timeout_ms);
+#define MICROPY_INTERNAL_WFE(timeout_ms) board_wait_for_event(timeout_ms)

@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-#include "board.h"
+#include "cortex_m.h"
 
 typedef void (*vector_t)(void);
 

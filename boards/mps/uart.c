@@ -7,7 +7,7 @@
 #include "py/runtime.h"
 #include "py/stream.h"
 #include "shared/runtime/interrupt_char.h"
-#include "board.h"
+#include "cortex_m.h"
 
 #define UART_DATA REG32(UART_BASE + 0x0)
 #define UART_STATE REG32(UART_BASE + 0x4)
@@ -81,7 +81,7 @@ int mp_hal_stdin_rx_chr(void) {
     }
 }
 
-void mps_wait_for_event(mp_int_t timeout_ms) {
+void board_wait_for_event(mp_int_t timeout_ms) {
     uint64_t end = timeout_ms < 0 ? UINT64_MAX : clock_cycles() + (uint64_t)timeout_ms * (CPU_HZ / 1000);
     // No byte may arrive between the look at the buffer and the wait.
     mp_uint_t state = MICROPY_BEGIN_ATOMIC_SECTION();

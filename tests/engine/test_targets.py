@@ -93,11 +93,15 @@ def compiled():
     return found
 
 
-@pytest.fixture(scope="module")
-def tools():
-    for tool in ("qemu-system-arm", "arm-none-eabi-gcc"):
+def skip_without(*names):
+    for tool in names:
         if shutil.which(tool) is None:
             pytest.skip(f"{tool} is not installed")
+
+
+@pytest.fixture(scope="module")
+def tools():
+    skip_without("qemu-system-arm", "arm-none-eabi-gcc")
     try:
         firmware.micropython(log=lambda line: None)
     except RuntimeError as error:
@@ -136,6 +140,24 @@ def test_networks_on_a_board_with_kernels_of_its_own(tools, compiled, tmp_path, 
         refused = refusal(other, f"generic or {target}")
         cases.add(f"other_{other}", layouts_file.every_layout(other), x, refused)
     assert on_board(name, cases, tmp_path) == [target, "reference"]
+
+
+@pytest.mark.parametrize("reference", [False, True])
+def test_networks_on_a_risc_v_board(tools, compiled, tmp_path, monkeypatch, reference):
+    """Tuned plain C, or by choice the reference kernels, run generic files wherever these lie, and no others."""
+    skip_without("qemu-system-riscv32", "riscv64-unknown-elf-gcc")
+    if reference:
+        monkeypatch.setenv("MICROT_REFERENCE", "1")
+    cases = refusing()
+    for model, (files, x) in compiled.items():
+        cases.add(model, files["generic"], x, answers(files["generic"], x))
+    for seed in range(8):
+        generic = layouts_file.every_layout("generic", seed)
+        x = np.random.default_rng(seed).integers(-128, 128, layouts_file.INPUT).astype(np.int8)
+        cases.add(f"layouts{seed}", generic, x, answers(generic, x), shift=seed % 4)
+    kernels = ["reference"] if reference else ["c", "reference"]
+    assert on_board("VIRT_RV32", cases, tmp_path) == kernels
+    assert Board.load("VIRT_RV32").kernels == kernels[0]
 
 
 @pytest.mark.parametrize("name", ["MPS2_M0PLUS", "MPS2_AN386", "MPS3_AN547"])

@@ -369,3 +369,34 @@ def test_a_board_that_is_not_emulated_is_refused(monkeypatch):
     boards = pytest.importorskip("microt.boards")
     with pytest.raises(ValueError, match="emulated"):
         bench.count(boards.Board.load("UNIX"), small_backbone(), log=lambda line: None)
+
+
+# ---- on the emulated RISC-V board
+
+
+@pytest.mark.skipif(
+    not all(map(shutil.which, ("qemu-system-riscv32", "riscv64-unknown-elf-gcc", "gcc", "make"))),
+    reason="qemu-system-riscv32, riscv64-unknown-elf-gcc, gcc or make is missing",
+)
+def test_tuned_plain_c_on_a_risc_v_core(monkeypatch):
+    """Every layer counted, every instruction known; far fewer than the reference kernels need."""
+    from microt.bench import network_files
+    from microt.boards import Board
+
+    names = ["conv3x3s2_96x96_3-16+relu", "dw3x3s1_48x48_16+relu", "pw_48x48_16-32+relu", "dw3x3s2_48x48_32+relu"]
+    names += ["pw_24x24_32-24", "pw_24x24_24-144+relu", "dw5x5s1_24x24_144+relu", "pw_24x24_144-24", "add_24x24_24"]
+    content = network_files.network(names)
+    tuned = bench.count_tflite(Board.load("VIRT_RV32"), content, log=lambda line: None)
+    monkeypatch.setenv("MICROT_REFERENCE", "1")
+    reference = bench.count_tflite(Board.load("VIRT_RV32"), content, log=lambda line: None)
+    assert tuned["kernels"] == ["c", "reference"] and reference["kernels"] == ["reference"]
+    assert tuned["counted_by"] == "plugin" and "unknown" not in tuned["histogram"]
+    assert tuned["histogram"]["multiply"] > tuned["macs"]
+    assert sum(layer["instructions"] for layer in tuned["layers"]) > 0.99 * tuned["instructions"]
+    ratios = {
+        mine["op"]: theirs["instructions"] / mine["instructions"]
+        for mine, theirs in zip(tuned["layers"], reference["layers"], strict=True)
+        if mine["op"] in ("CONV_2D", "DEPTHWISE_CONV_2D", "ADD")
+    }
+    assert min(ratios.values()) > 1.3, ratios
+    assert 1.8 < reference["instructions"] / tuned["instructions"]

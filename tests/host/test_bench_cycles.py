@@ -3,7 +3,16 @@
 
 import pytest
 
-from microt.bench.cycles import Count, Cycles, Instruction, Program, classify, m55_bracket, register_count
+from microt.bench.cycles import (
+    Count,
+    Cycles,
+    Instruction,
+    Program,
+    classify,
+    classify_riscv,
+    m55_bracket,
+    register_count,
+)
 from microt.bench.elf import Elf
 from microt.bench.plugin import Segment, add_counts, arguments, parse
 
@@ -225,3 +234,14 @@ def test_the_m55_s_bracket_is_that_of_the_published_baseline():
     }  # fmt: skip
     assert sum(histogram.values()) == 1350082
     assert m55_bracket(histogram) == (1323584, 1748696)
+
+
+@pytest.mark.parametrize(
+    "mnemonic, kind",
+    [("lb", "load"), ("lhu", "load"), ("sw", "store"), ("mulhsu", "multiply"), ("mul", "multiply"), ("remu", "divide")]
+    + [(name, "branch") for name in ("bgeu", "bnez", "blt", "j", "jalr", "ret")]
+    + [(name, "arithmetic") for name in ("add", "addi", "sra", "sltiu", "not", "lui", "snez", "csrrc", "sext.b")]
+    + [("lr.w.aq", "load exclusive"), ("amoswap.w", "store exclusive"), ("smlad", "unknown"), ("vadd", "unknown")],
+)
+def test_classes_of_risc_v(mnemonic, kind):
+    assert classify_riscv(Instruction(0, mnemonic, "a0,a1", "f")) == kind

@@ -13,7 +13,7 @@ from microt.boards import board as board_module
 def test_names():
     emulated = ["MPS2_AN386", "MPS2_AN500", "MPS2_M0PLUS", "MPS3_AN547"]
     real = ["NUCLEO_F767ZI", "NUCLEO_H7A3ZI_Q", "NUCLEO_L4A6ZG", "RPI_PICO", "RPI_PICO2"]
-    assert Board.names() == ["ESP32_GENERIC_S3", *emulated, *real, "UNIX"]
+    assert Board.names() == ["ESP32_GENERIC_S3", *emulated, *real, "UNIX", "VIRT_RV32"]
 
 
 @pytest.mark.parametrize("name", Board.names())

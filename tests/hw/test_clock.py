@@ -7,12 +7,7 @@ import pytest
 
 LOOP = """
 import time
-@micropython.asm_thumb
-def spin(r0):
-    label(again)
-    sub(r0, 1)
-    bne(again)
-
+{spin}
 def cycles(n):
     start = time.ticks_cpu()
     spin(n)
@@ -20,9 +15,28 @@ def cycles(n):
 """
 
 
+# Two instructions a turn.
+SPIN = {
+    "mps": """
+@micropython.asm_thumb
+def spin(r0):
+    label(again)
+    sub(r0, 1)
+    bne(again)
+""",
+    "virt": """
+@micropython.asm_rv32
+def spin(a0):
+    label(again)
+    addi(a0, a0, -1)
+    bne(a0, zero, again)
+""",
+}
+
+
 @pytest.fixture
-def spinning(emulator, link):
-    link.exec(LOOP)
+def spinning(emulator, link, board):
+    link.exec(LOOP.format(spin=SPIN[board.port]))
     return link
 
 

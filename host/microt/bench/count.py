@@ -185,7 +185,7 @@ def count_many(board, files: list[bytes], *, log: Callable[[str], None] = print)
     for target in {info["target"] for info in infos} - {board.target}:
         log(f"compiled for target {target}; weights laid out with --target {board.target} run faster")
     try:
-        library = plugin.build()
+        library = plugin.build(qemu=board.qemu.program)
     except plugin.PluginUnavailable as reason:
         library = None
         notes.append(f"counted by the instruction clock, not by layer: {reason}")
@@ -301,6 +301,7 @@ def _marks(elf: Elf, program: Program) -> dict[str, list[int]]:
 
 def _kernel_addresses(elf: Elf) -> list[int]:
     """The functions in the engine's tables of kernels: objects named so that hold nothing else."""
+    mask = ~0 if elf.riscv else ~1  # Arm's Thumb bit
     found = set()
     for symbol in elf.symbols:
         if not symbol.is_object or "kernels" not in symbol.name or symbol.size < 4:
@@ -310,9 +311,9 @@ def _kernel_addresses(elf: Elf) -> list[int]:
         except ValueError:
             continue  # in RAM, filled when the program runs
         words = struct.unpack(f"<{symbol.size // 4}I", table)
-        functions = [elf.function_at(word & ~1) for word in words if word]
+        functions = [elf.function_at(word & mask) for word in words if word]
         if all(
-            function is not None and function.address == word & ~1
+            function is not None and function.address == word & mask
             for function, word in zip(functions, filter(None, words), strict=True)
         ):
             found.update(function.address for function in functions)

@@ -43,6 +43,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 OBJDUMP = "arm-none-eabi-objdump"
+RISCV_OBJDUMP = "riscv64-unknown-elf-objdump"
 
 # Cores whose newer instructions objdump decodes only when told so.
 ARMV81M = ("Cortex-M52", "Cortex-M55", "Cortex-M85")
@@ -151,6 +152,23 @@ _ARMV81M_PATTERNS = [(name, re.compile(bases)) for name, bases in _ARMV81M_CLASS
 _VECTOR_BASES = re.compile(r"vctp|vpst\w*|vpt\w*|vpnot|vpsel")
 _NOT_OF_A_CORTEX_M4 = ("vector memory", "vector multiply", "vector", "loop")
 
+# Of RV32IMAC with control and status registers, as objdump names them, aliases included.
+_RISCV_CLASSES = [
+    ("branch", "b(?:eq|ne|lt|ge|gt|le)u?|b(?:eq|ne|lt|ge|gt|le)z|j|jal|jr|jalr|ret|tail|call"),
+    ("load", "l[bhw]u?"),
+    ("store", "s[bhw]"),
+    ("load exclusive", "lr"),
+    ("store exclusive", r"sc|amo\w+"),
+    ("multiply", "mul|mulh|mulhu|mulhsu"),
+    ("divide", "(?:div|rem)u?"),
+    (
+        "arithmetic",
+        "(?:add|and|or|xor|sll|srl|sra|slt)i?|slti?u|sub|neg|not|mv|li|lui|auipc|la|seqz|snez|sltz|sgtz|zext|sext|nop"
+        "|unimp|ecall|ebreak|wfi|mret|fence|csr[a-z]*|rdtime|rdcycle|rdinstret",
+    ),
+]
+_RISCV_PATTERNS = [(name, re.compile(bases)) for name, bases in _RISCV_CLASSES]
+
 UNKNOWN = "unknown"
 
 _LOADS = ("load", "FP load")
@@ -165,6 +183,15 @@ def classify(instruction: Instruction) -> str:
     if _VECTOR_REGISTER.search(instruction.operands) or _VECTOR_BASES.fullmatch(instruction.base):
         patterns = _ARMV81M_PATTERNS
     for name, pattern in patterns:
+        if pattern.fullmatch(instruction.base):
+            return name
+    return UNKNOWN
+
+
+@cache
+def classify_riscv(instruction: Instruction) -> str:
+    """As ``classify``, of a RISC-V core's instruction."""
+    for name, pattern in _RISCV_PATTERNS:
         if pattern.fullmatch(instruction.base):
             return name
     return UNKNOWN
@@ -215,13 +242,15 @@ def register_count(operands: str) -> int:
 class Program:
     """The instructions of an image, by address."""
 
-    def __init__(self, instructions: Iterable[Instruction]):
+    def __init__(self, instructions: Iterable[Instruction], riscv: bool = False):
         self.instructions = {i.address: i for i in instructions}
         self._addresses = sorted(self.instructions)
+        self._classify = classify_riscv if riscv else classify
+        self._indirect_call = "jalr" if riscv else "blx"
 
     @classmethod
-    def from_elf(cls, path: str | Path, *, core: str = "", objdump: str = OBJDUMP) -> Program:
-        """Disassembles an ELF file.
+    def from_elf(cls, path: str | Path, *, core: str = "", objdump: str | None = None) -> Program:
+        """Disassembles an ELF file, of an Arm core unless `core` is one that begins with RV.
 
         Args:
             core: the name of the CPU, where objdump has to be told what it may decode.
@@ -229,6 +258,8 @@ class Program:
         Raises:
             RuntimeError: objdump is not there or fails.
         """
+        riscv = core.startswith("RV")
+        objdump = objdump or (RISCV_OBJDUMP if riscv else OBJDUMP)
         command = [objdump, "-d", "--no-show-raw-insn"]
         if core.startswith(ARMV81M):
             command += ["-m", "armv8.1-m.main"]
@@ -236,13 +267,14 @@ class Program:
         try:
             done = subprocess.run(command, capture_output=True, text=True, check=False)
         except FileNotFoundError:
-            raise RuntimeError(f"{objdump} not found: install the Debian package gcc-arm-none-eabi") from None
+            package = "binutils-riscv64-unknown-elf" if riscv else "binutils-arm-none-eabi"
+            raise RuntimeError(f"{objdump} not found: install the Debian package {package}") from None
         if done.returncode != 0:
             raise RuntimeError(f"{' '.join(command)} failed: {done.stderr.strip()}")
-        return cls.from_text(done.stdout)
+        return cls.from_text(done.stdout, riscv)
 
     @classmethod
-    def from_text(cls, text: str) -> Program:
+    def from_text(cls, text: str, riscv: bool = False) -> Program:
         """Reads what ``objdump -d --no-show-raw-insn`` printed."""
         instructions = []
         function = ""
@@ -257,7 +289,7 @@ class Program:
             mnemonic, operands = _read_instruction(found.group(2))
             if not mnemonic.startswith("."):
                 instructions.append(Instruction(int(found.group(1), 16), mnemonic, operands, function))
-        return cls(instructions)
+        return cls(instructions, riscv)
 
     def before(self, address: int) -> Instruction | None:
         """The instruction in front of the one at ``address``, or None at the start."""
@@ -269,7 +301,8 @@ class Program:
         return [
             following
             for address, following in zip(self._addresses, self._addresses[1:], strict=False)
-            if self.instructions[address].function == function and self.instructions[address].base == "blx"
+            if self.instructions[address].function == function
+            and self.instructions[address].base == self._indirect_call
         ]
 
     def at(self, address: int) -> Instruction:
@@ -290,7 +323,7 @@ class Program:
         """Executed instructions by class, most frequent first."""
         classes = Counter()
         for address, count in counts.items():
-            classes[classify(self.at(address))] += count.executed
+            classes[self._classify(self.at(address))] += count.executed
         return dict(classes.most_common())
 
     def cycles(self, counts: Mapping[int, Count]) -> Cycles:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Sections and symbols of a 32-bit little-endian Arm ELF file, as far as counting needs them."""
+"""Sections and symbols of a 32-bit little-endian ELF file of an Arm or RISC-V core, as far as counting needs them."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ SHF_WRITE = 1
 SHF_ALLOC = 2
 STT_OBJECT = 1
 STT_FUNC = 2
+EM_RISCV = 243
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,7 @@ class Section:
 
 @dataclass(frozen=True)
 class Symbol:
-    """A function or an object; ``address`` is without the Thumb bit."""
+    """A function or an object; ``address`` is without Arm's Thumb bit."""
 
     name: str
     address: int
@@ -69,6 +70,7 @@ class Elf:
                 f"{self.path}: expected a 32-bit little-endian ELF file, "
                 f"got a file that starts with {self._data[:6].hex() or 'nothing'}"
             )
+        self.riscv = self._data[18:20] == EM_RISCV.to_bytes(2, "little")
         self.sections = self._read_sections()
         self.symbols = self._read_symbols()
         self._functions = sorted(
@@ -96,7 +98,7 @@ class Elf:
             for at in range(section.offset, section.offset + section.size, 16):
                 name, value, size, info, _, _ = struct.unpack_from("<IIIBBH", self._data, at)
                 kind = info & 15
-                if kind == STT_FUNC:
+                if kind == STT_FUNC and not self.riscv:
                     value &= ~1
                 symbols.append(Symbol(self._string(strings + name), value, size, kind))
         return symbols
@@ -132,14 +134,19 @@ class Elf:
         raise ValueError(f"{self.path}: no section holds {size} bytes at {address:#x}")
 
     def exception_handlers(self) -> list[Symbol]:
-        """The functions of the vector table, without the reset handler.
+        """The functions of the vector table, without the reset handler. Of a RISC-V core the one function ``trap``.
 
         The table is the section ``.vectors`` or ``.isr_vector``; entries 0 and 1 are the stack
         pointer and reset (Armv7-M Architecture Reference Manual, B1.5.3).
 
         Raises:
-            ValueError: the file has neither section.
+            ValueError: the file has neither section, or no such function.
         """
+        if self.riscv:
+            trap = self.symbol("trap")
+            if trap is None:
+                raise ValueError(f"{self.path}: no function trap")
+            return [trap]
         for section in self.sections:
             if section.name in (".vectors", ".isr_vector"):
                 break

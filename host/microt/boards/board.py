@@ -28,13 +28,18 @@ class Qemu:
     """The machine that emulates the board.
 
     machine: QEMU's -M; clock_hz: the clock its timers see; memory: the machine property that names the memory
-    which is shared with the host; shared_bytes: its size, all of which the file behind it has (sparsely).
+    which is shared with the host; shared_bytes: its size, all of which the file behind it has (sparsely);
+    shared_offset: where the board's flash and device page begin in it; program: QEMU for the board's processor;
+    options: more of its arguments.
     """
 
     machine: str
     clock_hz: int
     memory: str
     shared_bytes: int
+    shared_offset: int = 0
+    program: str = "qemu-system-arm"
+    options: str = ""
 
 
 @dataclass(frozen=True)
@@ -57,7 +62,8 @@ class Flash:
 class Board:
     """A board. Sizes in bytes; figures that stand for no microcontroller (the unix build) are None.
 
-    port: MicroPython's ("rp2", "stm32", "esp32", "unix") or "mps", ours for emulated boards; core: the CPU's name;
+    port: MicroPython's ("rp2", "stm32", "esp32", "unix") or ours for emulated boards, "mps" (Arm) and "virt"
+    (RISC-V); core: the CPU's name;
     target: what to compile backbones for ("generic" where there are no kernels for the instruction set, or
     MICROT_REFERENCE=1 has the reference kernels run everything); mcu, clock_hz, ram_bytes, flash_bytes: the
     microcontroller that is there or, emulated, modelled; power_mw: what that one takes while computing at clock_hz,

@@ -22,6 +22,8 @@ _PROGRAMS = (
     ("gcc", "gcc", "the host build of the engine", True),
     ("make", "make", "every build", True),
     ("qemu-system-arm", "qemu-system-arm", "emulated boards", True),
+    ("riscv64-unknown-elf-gcc", "gcc-riscv64-unknown-elf", "VIRT_RV32", False),
+    ("qemu-system-riscv32", "qemu-system-misc", "VIRT_RV32", False),
     ("cmake", "cmake", "RPI_PICO, RPI_PICO2", False),
     ("picotool", "picotool", "flashing RPI_PICO, RPI_PICO2 without their drive", False),
     ("st-flash", "stlink-tools", "flashing NUCLEO boards", False),

@@ -83,22 +83,22 @@ class Emulator:
             raise EmulatorError(f"{self.storage}: another emulator uses this storage") from None
         self._file.truncate(self.board.qemu.shared_bytes)
         if image is not None:
-            self._file.seek(_ROMFS_OFFSET)
+            self._file.seek(self.board.qemu.shared_offset + _ROMFS_OFFSET)
             self._file.write(image)
             self._file.flush()
         # mmap keeps a copy of its descriptor, and with it a lock: give it one of its own
         with open(self.storage, "r+b") as file:
-            self._page = mmap.mmap(file.fileno(), _DEVICE_PAGE_BYTES)
+            self._page = mmap.mmap(file.fileno(), _DEVICE_PAGE_BYTES, offset=self.board.qemu.shared_offset)
         for word in (_MAGIC, _INPUTS, _OUTPUTS, _CHANGES):
             self._write(word, 0)
 
     def _start(self, icount: bool, plugin: str | None) -> subprocess.Popen:
-        program = shutil.which("qemu-system-arm")
-        if program is None:
-            raise EmulatorError("qemu-system-arm is not installed; tools/setup.sh installs it")
         qemu = self.board.qemu
+        program = shutil.which(qemu.program)
+        if program is None:
+            raise EmulatorError(f"{qemu.program} is not installed; tools/setup.sh {self.board.name} installs it")
         path = str(self.storage.resolve()).replace(",", ",,")  # a comma ends a value for QEMU
-        command = [program, "-M", f"{qemu.machine},{qemu.memory}=shared"]
+        command = [program, "-M", f"{qemu.machine},{qemu.memory}=shared", *qemu.options.split()]
         command += ["-object", f"memory-backend-file,id=shared,size={qemu.shared_bytes},mem-path={path},share=on"]
         command += ["-display", "none", "-monitor", "none", "-serial", "pty", "-kernel", str(self.firmware)]
         if icount:

@@ -33,7 +33,7 @@ def build(board: Board, *, log: Callable[[str], object] = print) -> Path:
     if port:
         port.check(board)
     else:
-        make.require(board.name, _TOOLS[board.port])
+        make.require(board.name, TOOLS[board.port])
     source = micropython(log=log)
     here = folder(board)
     cross = BUILD / "mpy-cross" / "mpy-cross"
@@ -47,14 +47,16 @@ def build(board: Board, *, log: Callable[[str], object] = print) -> Path:
         return _build_here(board, source, here, cross, log)
 
 
-_TOOLS = {
+# Programs that our own ports and the unix port are built with, and their Debian packages.
+TOOLS = {
     "mps": {"arm-none-eabi-gcc": "gcc-arm-none-eabi", "make": "make"},
+    "virt": {"riscv64-unknown-elf-gcc": "gcc-riscv64-unknown-elf and picolibc-riscv64-unknown-elf", "make": "make"},
     "unix": {"gcc": "gcc", "make": "make"},
 }
 
 
 def _build_here(board: Board, source: Path, folder: Path, cross: Path, log: Callable[[str], object]) -> Path:
-    """Our own port for the emulated boards, and the unix port."""
+    """Our own ports for the emulated boards, and the unix port."""
     variables = {
         "BUILD": folder,
         "MICROPY_MPYCROSS": cross,

@@ -95,6 +95,18 @@ typedef struct _part_t {
     microt_c_range_t range;
 } part_t;
 
+// The outputs of four channels one of which at least has a left shift.
+__attribute__((noinline)) static void finish_any(const part_t *part, int32_t (*sums)[PIXELS], const int32_t *bias,
+    const int32_t *requant, int8_t *y) {
+    for (int i = 0; i < 4; i++) {
+        for (int32_t p = 0; p < part->pixels; p++) {
+            const int32_t sum = microt_wrap_add(sums[i][p], bias[i]);
+            const int32_t scaled = microt_c_requantize_any(sum, requant[2 * i], requant[2 * i + 1]);
+            y[p * part->channels + i] = (int8_t)microt_c_output(scaled, part->range);
+        }
+    }
+}
+
 // The products of a patch with the weights of four channels: added to their sums, or made outputs. Out of line, so that
 // the loop has the registers for itself.
 __attribute__((noinline)) static void four_channels(const part_t *part, const int8_t *weights, int32_t (*sums)[PIXELS],
@@ -117,8 +129,11 @@ __attribute__((noinline)) static void four_channels(const part_t *part, const in
             }
         }
     }
-    if (!part->ends) {
+    if (!part->ends || (requant[1] & requant[3] & requant[5] & requant[7]) >= 0) {
         memcpy(sums, sum, sizeof(sum));
+        if (part->ends) {
+            finish_any(part, sums, bias, requant, y);
+        }
         return;
     }
     const microt_c_range_t range = part->range;
@@ -130,7 +145,8 @@ __attribute__((noinline)) static void four_channels(const part_t *part, const in
         UNROLL(4)
         for (int p = 0; p < PIXELS; p++, to += channels) {
             if (p < pixels) {
-                *to = (int8_t)microt_c_output(microt_wrap_add(sum[i][p], start), multiplier, shift, range);
+                const int32_t scaled = microt_c_requantize(microt_wrap_add(sum[i][p], start), multiplier, shift);
+                *to = (int8_t)microt_c_output(scaled, range);
             }
         }
     }
@@ -140,7 +156,7 @@ bool microt_c_fits_conv_2d(const microt_op_t *op) {
     int32_t a[12];
     microt_args(op, a, 12);
     const int32_t depth = (int32_t)(op->weights_size / (uint32_t)op->out.c);
-    return op->out.c >= 4 && op->out.h * op->out.w >= PIXELS && depth == a[10] * a[11] * op->in[0].c && microt_c_fits_channels(op);
+    return op->out.c >= 4 && op->out.h * op->out.w >= PIXELS && depth == a[10] * a[11] * op->in[0].c && microt_c_words(op);
 }
 
 void microt_c_conv_2d(const microt_op_t *op, uint8_t *arena) {
@@ -154,7 +170,7 @@ void microt_c_conv_2d(const microt_op_t *op, uint8_t *arena) {
     const int32_t step = depth <= PATCH_TAPS ? channels : PART_CHANNELS;
     int8_t *y = microt_data(&op->out, arena);
     int16_t patch[PATCH_TAPS * PIXELS];
-    int32_t sums[PART_CHANNELS][PIXELS]; // used when the window has several parts
+    int32_t sums[PART_CHANNELS][PIXELS]; // used when the window has several parts, and for left shifts
     part_t part = {.patch = patch, .depth = depth, .channels = channels, .range = {op->out.zero_point, a->low, a->high}};
 
     for (int32_t pixel = 0; pixel < pixels; pixel += PIXELS, y += PIXELS * channels) {

@@ -48,7 +48,8 @@ static inline __attribute__((always_inline)) void plane(const plane_t *p, const 
             int8_t *to = y + column * channels;
             UNROLL(4)
             for (int o = 0; o < OUTPUTS; o++, to += channels) {
-                *to = (int8_t)microt_c_output(microt_wrap_add(sum[o], bias), multiplier, shift, range);
+                const int32_t scaled = microt_c_requantize_any(microt_wrap_add(sum[o], bias), multiplier, shift);
+                *to = (int8_t)microt_c_output(scaled, range);
             }
         }
     }
@@ -87,7 +88,7 @@ bool microt_c_fits_depthwise_conv_2d(const microt_op_t *op) {
     microt_args(op, a, 13);
     const int32_t kernel = a[10], stride = a[0];
     return (kernel == 3 || kernel == 5 || kernel == 7) && a[11] == kernel && stride <= 2 && a[1] == stride && a[2] == 1
-           && a[3] == 1 && a[12] == 1 && op->out.w >= OUTPUTS && microt_c_fits_channels(op)
+           && a[3] == 1 && a[12] == 1 && op->out.w >= OUTPUTS && microt_c_words(op)
            && pitch_of(op, a) <= PLANE_BYTES / kernel;
 }
 

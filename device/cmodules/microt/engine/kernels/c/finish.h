@@ -23,21 +23,12 @@ typedef struct _microt_c_range_t {
     int32_t zero_point, low, high;
 } microt_c_range_t;
 
-// Whether bias and requant can be read as words, and all channels have a right shift.
-static inline bool microt_c_fits_channels(const microt_op_t *op) {
-    if (((uintptr_t)op->bias | (uintptr_t)op->requant) & 3) {
-        return false;
-    }
-    const int32_t *requant = (const int32_t *)op->requant;
-    for (int32_t i = 0; i < op->out.c; i++) {
-        if (requant[2 * i + 1] >= 0) {
-            return false;
-        }
-    }
-    return true;
+// Whether bias and requant can be read as words.
+static inline bool microt_c_words(const microt_op_t *op) {
+    return (((uintptr_t)op->bias | (uintptr_t)op->requant) & 3) == 0;
 }
 
-// microt_requantize for multipliers of 0 and more, as all are, and a right shift. Half of 2^32 is the bit below the upper
+// microt_requantize for multipliers of 0 and more, as all are, and right shifts. Half of 2^32 is the bit below the upper
 // word of the product with twice the multiplier: a multiplication of signed by unsigned, upper and lower word, a shift and
 // an addition round it.
 static inline int32_t microt_c_requantize(int32_t x, int32_t multiplier, int32_t shift) {
@@ -46,9 +37,13 @@ static inline int32_t microt_c_requantize(int32_t x, int32_t multiplier, int32_t
     return (((y + (y >> 31)) >> (-shift - 1)) + 1) >> 1;
 }
 
-// The output of a sum, an int8 value.
-static inline int32_t microt_c_output(int32_t sum, int32_t multiplier, int32_t shift, microt_c_range_t range) {
-    const int32_t scaled = microt_c_requantize(sum, multiplier, shift);
+// The same for any shift. Channels that hardly vary have left shifts.
+static inline int32_t microt_c_requantize_any(int32_t x, int32_t multiplier, int32_t shift) {
+    return __builtin_expect(shift >= 0, 0) ? microt_high_mul((int32_t)((uint32_t)x << shift), multiplier)
+        : microt_c_requantize(x, multiplier, shift);
+}
+
+static inline int32_t microt_c_output(int32_t scaled, microt_c_range_t range) {
     return microt_clamp(microt_wrap_add(scaled, range.zero_point), range.low, range.high);
 }
 

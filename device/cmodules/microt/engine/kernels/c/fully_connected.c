@@ -23,7 +23,7 @@ __attribute__((noinline)) static void products(const int8_t *x, const int8_t *we
 }
 
 bool microt_c_fits_fully_connected(const microt_op_t *op) {
-    return op->out.c >= 4 && (((uintptr_t)op->bias | (uintptr_t)op->requant) & 3) == 0;
+    return op->out.c >= 4 && microt_c_words(op);
 }
 
 void microt_c_fully_connected(const microt_op_t *op, uint8_t *arena) {
