@@ -9,7 +9,7 @@
 #ifdef MICROT_HAVE_C
 
 #define OUTPUTS (3) // of a row, at once
-#define PLANE_BYTES (1536)
+#define PLANE_BYTES (1280)
 
 typedef struct _plane_t {
     const int8_t *x; // (rows, pitch)
