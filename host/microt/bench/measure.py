@@ -4,6 +4,8 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterable
@@ -15,7 +17,7 @@ from microt.boards import Board, firmware
 ROOT = Path(__file__).resolve().parents[3]
 SHIPPED = ROOT / "models"
 CODE_SIZE = ROOT / "tools" / "code_size.py"
-BOARDS = ("MPS2_AN386", "MPS2_AN500", "MPS3_AN547", "MPS2_M0PLUS")
+BOARDS = ("MPS2_AN386", "MPS2_AN500", "MPS3_AN547", "MPS2_M0PLUS", "VIRT_RV32")
 
 # What a run on a board needs beside the arena and the input: the interpreter, the script, its floats.
 _HEAP_BYTES_BESIDE = 20_000
@@ -45,13 +47,39 @@ def measure(
     Returns:
         By board: ``core``; ``networks``, by name what ``count`` tells; ``layers``, by name {figures, ``macs`` (values
         read where there are none), ``histogram`` of the whole run}; ``left_out``, by network why; ``size``, what
-        tools/code_size.py prints of its firmware.
+        tools/code_size.py prints of its firmware; of a board that runs tuned plain C ``reference``, instructions of
+        the reference kernels by network. A board whose tools are not installed is absent.
     """
     results = {}
     for name in boards:
         board = Board.load(name)
+        if absent := missing_tools(board):
+            log(f"{name} is left out: {absent[0]} is not installed")
+            continue
         results[name] = {"core": board.core, **_on_board(board, found, log), "size": _code_size(board, log)}
+        if board.target == "generic":
+            results[name]["reference"] = _reference(name, results[name]["networks"], found, log)
     return results
+
+
+def missing_tools(board: Board) -> list[str]:
+    """The programs that counting on a board needs and that are not there."""
+    return [tool for tool in (board.qemu.program, *firmware.TOOLS[board.port]) if shutil.which(tool) is None]
+
+
+def _reference(name: str, networks: Iterable[str], found: dict[str, bytes], log) -> dict[str, int]:
+    from microt import compiler
+
+    before = os.environ.get("MICROT_REFERENCE")
+    os.environ["MICROT_REFERENCE"] = "1"
+    try:
+        files = [compiler.compile_tflite(found[network]).data for network in networks]
+        counted = count.count_many(Board.load(name), files, log=log)
+    finally:
+        del os.environ["MICROT_REFERENCE"]
+        if before is not None:
+            os.environ["MICROT_REFERENCE"] = before
+    return {network: result["instructions"] for network, result in zip(networks, counted, strict=True)}
 
 
 def _on_board(board: Board, found: dict[str, bytes], log) -> dict:

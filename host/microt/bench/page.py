@@ -54,7 +54,7 @@ def page(results: dict[str, dict], baseline: Baseline | None, missing: list[str]
     parts.append(_bar_table(results, baseline, verdicts, slower))
     if "networks" in pictures:
         parts.append(f"![instructions of networks]({pictures['networks']})")
-    parts += [_networks(results), _misses(results, verdicts, slower), _layers(results, baseline, pictures)]
+    parts += [_networks(results), _plain_c(results), _misses(results, verdicts, slower), _layers(results, baseline, pictures)]
     parts.append(_sizes(results))
     return "\n\n".join(part for part in parts if part) + "\n"
 
@@ -193,6 +193,23 @@ def _network_row(network, core, found) -> list[str]:
     ]
 
 
+def _plain_c(results) -> str:
+    """Tuned plain C beside the reference kernels, where it is what a core runs."""
+    rows = []
+    for counted in results.values():
+        for network, reference in counted.get("reference", {}).items():
+            found = counted["networks"][network]
+            tuned, macs = found["instructions"], found["macs"]
+            cells = [f"{n / 1e6:.3f}" for n in (reference, tuned)] + [f"{n / macs:.2f}" for n in (reference, tuned)]
+            rows.append([network, counted["core"], *cells, f"{reference / tuned:.2f}x"])
+    if not rows:
+        return ""
+    rows.sort()
+    head = "network|core|M instr., reference|tuned|per MAC, reference|tuned|reference to tuned"
+    text = "Whole runs with `engine/kernels/c/`, and with `MICROT_REFERENCE=1`; counted."
+    return f"## Tuned plain C\n\n{text}\n\n" + _table(head.split("|"), "llrrrrr", rows)
+
+
 def _millions(value: float | None, unit: float) -> str:
     return UNKNOWN if value is None else f"{value / unit:.3f}"
 
@@ -294,7 +311,7 @@ def _sizes(results) -> str:
         for name, row in counted["size"]["parts"].items():
             parts.setdefault(name, {})[counted["core"]] = row["code"] + row["data"]
         files = counted["size"]["microt_files"]
-        for folder in ("engine/kernels/dsp/", "engine/kernels/mve/", "engine/kernels/m0/", "engine/kernels/ref/"):
+        for folder in ("engine/kernels/dsp/", "engine/kernels/mve/", "engine/kernels/m0/", "engine/kernels/c/", "engine/kernels/ref/"):
             size = sum(row["code"] + row["data"] for file, row in files.items() if file.startswith(folder))
             if size:
                 parts.setdefault(f"of the engine: {folder.split('/')[2]} kernels", {})[counted["core"]] = size
@@ -336,6 +353,8 @@ def main() -> None:
         results = {}
         for board in measure.BOARDS:
             results |= measure.measure(networks, [board])
+            if board not in results:
+                missing.append(f"tools for {board}: `tools/setup.sh {board}`")
             RESULTS.write_text(json.dumps(results))
     for written in write(json.loads(RESULTS.read_text()), baseline, arguments.output, missing):
         print(written)
