@@ -54,7 +54,8 @@ def page(results: dict[str, dict], baseline: Baseline | None, missing: list[str]
     parts.append(_bar_table(results, baseline, verdicts, slower))
     if "networks" in pictures:
         parts.append(f"![instructions of networks]({pictures['networks']})")
-    parts += [_networks(results), _plain_c(results), _misses(results, verdicts, slower), _layers(results, baseline, pictures)]
+    parts += [_networks(results), _plain_c(results), _misses(results, verdicts, slower)]
+    parts.append(_layers(results, baseline, pictures))
     parts.append(_sizes(results))
     return "\n\n".join(part for part in parts if part) + "\n"
 
@@ -311,10 +312,11 @@ def _sizes(results) -> str:
         for name, row in counted["size"]["parts"].items():
             parts.setdefault(name, {})[counted["core"]] = row["code"] + row["data"]
         files = counted["size"]["microt_files"]
-        for folder in ("engine/kernels/dsp/", "engine/kernels/mve/", "engine/kernels/m0/", "engine/kernels/c/", "engine/kernels/ref/"):
+        for kernels in ("dsp", "mve", "m0", "c", "ref"):
+            folder = f"engine/kernels/{kernels}/"
             size = sum(row["code"] + row["data"] for file, row in files.items() if file.startswith(folder))
             if size:
-                parts.setdefault(f"of the engine: {folder.split('/')[2]} kernels", {})[counted["core"]] = size
+                parts.setdefault(f"of the engine: {kernels} kernels", {})[counted["core"]] = size
     cores = [counted["core"] for counted in results.values()]
     rows = [
         [name, *(f"{sizes[core]:,}" if core in sizes else UNKNOWN for core in cores)] for name, sizes in parts.items()
