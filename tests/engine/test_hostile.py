@@ -6,7 +6,11 @@ import subprocess
 
 import fuzz
 import mtb_file
+import numpy as np
 import pytest
+from random_operators import OPERATORS
+
+from microt.compiler import compile_tflite
 
 
 @pytest.fixture(scope="module")
@@ -30,6 +34,20 @@ def test_mutations(driver, tmp_path, make, seed):
     accepted = fuzz.run(driver, file, seed, 500)
     # both ways are taken: most are refused, some change only weights and run
     assert 20 < accepted < 400
+
+
+@pytest.mark.parametrize("kind", ["CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED", "ADD"])
+def test_good_layers(driver, tmp_path, kind):
+    """Of the operators that have tuned kernels, in all their shapes: no access outside of file and arena."""
+    makers = [make for name, make in OPERATORS.items() if name.startswith(kind)]
+    for seed in range(12):
+        for make in makers:
+            content, _ = make(np.random.default_rng([seed, 79]))
+            for in_place in (False, True):
+                file = tmp_path / "layer.mtb"
+                file.write_bytes(compile_tflite(content, in_place=in_place).data)
+                done = subprocess.run([str(driver), str(file)], capture_output=True, text=True)
+                assert (done.returncode, done.stdout) == (0, ""), f"seed {seed}: {done.stderr}"
 
 
 @pytest.mark.parametrize("name", fuzz.findings())

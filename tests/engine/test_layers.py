@@ -5,7 +5,18 @@ import numpy as np
 import pytest
 import tflite_file as tfl
 from random_layers import check_many, compare, finish, inputs_of, scale, weight_scales, zero_point
-from random_operators import add, average_pool, concatenation, convolution, fully_connected, mean, pad, reshape, softmax
+from random_operators import (
+    add,
+    average_pool,
+    concatenation,
+    convolution,
+    fully_connected,
+    mean,
+    pad,
+    reshape,
+    softmax,
+    tiled_convolution,
+)
 
 from microt.compiler import compile_tflite
 from microt.engine import Backbone
@@ -26,6 +37,24 @@ def test_depthwise_conv_2d(block):
 @pytest.mark.parametrize("depthwise", [False, True])
 def test_larger_convolutions(depthwise):
     assert len(check_many(lambda rng: convolution(rng, depthwise, large=True), range(15))) > 200
+
+
+@pytest.mark.parametrize("depthwise", [False, True])
+def test_convolutions_in_tiles(depthwise):
+    """Layers that tuned kernels cut into parts and strips, elsewhere and in the place of their input."""
+    assert len(check_many(lambda rng: tiled_convolution(rng, depthwise), range(50))) > 200
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED", "ADD"])
+def test_many_layers_of_tuned_operators(kind):
+    makers = {
+        "CONV_2D": tiled_convolution,
+        "DEPTHWISE_CONV_2D": lambda rng: tiled_convolution(rng, depthwise=True),
+        "FULLY_CONNECTED": fully_connected,
+        "ADD": add,
+    }
+    assert len(check_many(makers[kind], range(1000, 1400))) > 200
 
 
 @pytest.mark.parametrize("kernel, dilation", [((3, 3), 1), ((5, 5), 1), ((7, 1), 1), ((3, 3), 2), ((2, 4), 1)])
