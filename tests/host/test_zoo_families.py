@@ -67,6 +67,27 @@ def test_mobilenet_v2_is_kerass(width, resolution):
     assert mobilenet_v2(width, resolution, last=False).outputs[1].shape[-1] == twin.get_layer("Conv_1").input.shape[-1]
 
 
+def test_mobilenet_v2s_exits_pool_wide_maps():
+    whole = shaken(mobilenet_v2(0.35, 64))
+    shape = {"exit_block": 7, "wide": True, "beside": ((3, 4), (9,)), "last_block": 11}
+    ours = shaken(mobilenet_v2(0.35, 64, adapter=16, adapter_block=4, **shape))
+    for layer in ours.layers:
+        if layer.weights and not layer.name.startswith("adapter"):
+            layer.set_weights(whole.get_layer(layer.name).get_weights())
+    x = np.random.default_rng(7).uniform(-1, 1, (2, 64, 64, 3)).astype(np.float32)
+
+    def pooled(numbers):
+        maps = keras.Model(whole.input, [whole.get_layer(f"dw{n}_relu").output for n in numbers])
+        return np.concatenate([np.mean(m, axis=(1, 2)) for m in maps.predict(x, verbose=0)], axis=1)
+
+    exit0, exit1 = ours.predict(x, verbose=0)
+    assert np.allclose(exit0[:, :-16], pooled([3, 4, 7]), atol=1e-5) and exit0[:, -16:].std() > 0
+    assert np.allclose(exit1, pooled([9, 11]), atol=1e-5)
+    assert "block11" not in [layer.name for layer in ours.layers], "what is behind the last wide map is left out"
+    # the adapter's 16 filters on block 4's map, 8 x 8 x 16: 3 x 3 with stride 2, then pointwise
+    assert macs(ours, 0) - macs(mobilenet_v2(0.35, 64, **shape), 0) == 4 * 4 * 16 * (9 + 16)
+
+
 def test_ds_cnn_is_mlperf_tinys():
     model = ds_cnn()
     # by hand: 25 x 5 places; first 10 x 4 x 64, then four times (9 + 64) x 64
@@ -116,9 +137,10 @@ def convert(model, samples=2):
     lambda: ds_cnn(adapter=16),
     lambda: motion(64, adapter=16),
     lambda: mobilenet_v2(0.35, 96, adapter=32),
+    lambda: mobilenet_v2(0.35, 100, exit_block=7, adapter=16, wide=True, adapter_block=6, beside=((6,), (9,))),
     lambda: mcunet_in3(96),
     lambda: proxylessnas(0.3, 96),
-], ids=["ds_cnn", "motion", "mobilenet_v2", "mcunet_in3", "proxylessnas"])  # fmt: skip
+], ids=["ds_cnn", "motion", "mobilenet_v2", "mobilenet_v2_wide", "mcunet_in3", "proxylessnas"])  # fmt: skip
 def test_families_compile_and_agree_with_tensorflow_lite(build):
     content, sample = convert(shaken(build()))
     net = Backbone(compile_tflite(content, pixels=sample.dtype == np.uint8 or None).data)
@@ -155,6 +177,12 @@ def test_microts_networks_fit_its_boards(build, resolution):
     (lambda: mcunet_in3(exit_block=18), "exit_block: expected 1..17, got 18"),
     (lambda: ds_cnn(exit_block=0), "exit_block: expected 1..3, got 0"),
     (lambda: mobilenet_v2(0.35, 16), "resolution: expected at least 32, got 16"),
+    (lambda: mobilenet_v2(wide=True, last_block=15, exit_block=15), "exit_block: expected 1..14, got 15"),
+    (lambda: mobilenet_v2(last_block=18), "last_block: expected 2..17, got 18"),
+    (lambda: mobilenet_v2(wide=True, beside=((5, 4), ())), "beside: expected ascending blocks 1..5 for exit 0, got"),
+    (lambda: mobilenet_v2(wide=True, last_block=15, beside=((), (15,))), "beside: expected ascending blocks 1..14 for"),
+    (lambda: mobilenet_v2(wide=True, last_block=15, adapter_block=7), "adapter_block: expected 0..6, got 7"),
+    (lambda: mobilenet_v2(beside=((2,), ())), "adapter_block, beside and last_block are for wide exits"),
     (lambda: motion(8), "samples: expected at least 16, got 8"),
 ])  # fmt: skip
 def test_wrong_arguments(call, message):

@@ -73,6 +73,8 @@ class Backbone:
     adapter_block: int = 0
     beside: tuple[tuple[int, ...], tuple[int, ...]] = ((), ())
     last_stride: int = 2
+    wide: bool = False
+    last_block: int = 17
     frozen_blocks: int = 2
 
 

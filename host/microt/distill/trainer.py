@@ -198,11 +198,13 @@ def _fresh(recipe: Recipe) -> tuple[keras.Model, keras.Model]:
         "adapter_block": backbone.adapter_block,
         "beside": backbone.beside,
         "last_stride": backbone.last_stride,
+        "wide": backbone.wide,
+        "last_block": backbone.last_block,
     }
     model = build(
         backbone.family, backbone.width, backbone.resolution, normalise=begin.backbone is None, **shape
     )  # fmt: skip
-    plain = {"exit_block": backbone.exit_block, "adapter": 0}
+    plain = {"exit_block": backbone.exit_block, "adapter": 0, "wide": backbone.wide, "last_block": backbone.last_block}
     start = build(backbone.family, backbone.width, backbone.resolution, **plain)
     source = start if begin.backbone is None else read_backbone(begin.backbone)
     if begin.tflite is not None:

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import math
+
 import keras
 from keras import layers
 
@@ -14,15 +16,28 @@ def first_exit(x, adapter: int, kernel: int | tuple[int, int] = 3):
     """
     if not adapter:
         return layers.GlobalAveragePooling2D(name="exit0")(x)
-    a = layers.DepthwiseConv2D(kernel, 2, "same", name="adapter_dw")(x)
+    return layers.Concatenate(name="exit0")(
+        [layers.GlobalAveragePooling2D(name="pool0")(x), adapted(x, adapter, kernel)]
+    )
+
+
+def adapted(x, adapter: int, kernel: int | tuple[int, int] = 3):
+    """The pooled output of the first exit's branch on the map x; see `first_exit`."""
+    # Keras would take all channels for the fan-in of a filter that sees one, and start with weights far too small
+    taps = kernel**2 if isinstance(kernel, int) else math.prod(kernel)
+    spread = keras.initializers.RandomNormal(stddev=taps**-0.5)
+    a = layers.DepthwiseConv2D(kernel, 2, "same", depthwise_initializer=spread, name="adapter_dw")(x)
     a = layers.ReLU(6.0, name="adapter_dw_relu")(a)
     a = layers.Conv2D(adapter, 1, name="adapter_pw")(a)
     a = layers.ReLU(6.0, name="adapter_pw_relu")(a)
-    pools = [
-        layers.GlobalAveragePooling2D(name="pool0")(x),
-        layers.GlobalAveragePooling2D(name="adapter_pool")(a),
-    ]
-    return layers.Concatenate(name="exit0")(pools)
+    return layers.GlobalAveragePooling2D(name="adapter_pool")(a)
+
+
+def vector(pooled: list, name: str):
+    """An exit's vector of its pooled maps, in their order."""
+    if len(pooled) == 1:
+        return layers.Identity(name=name)(pooled[0])
+    return layers.Concatenate(name=name)(pooled)
 
 
 def check_exit_block(exit_block: int, blocks: int) -> None:

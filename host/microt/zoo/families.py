@@ -26,26 +26,32 @@ def build(
     adapter_block: int = 0,
     beside: tuple[Sequence[int], Sequence[int]] = ((), ()),
     last_stride: int = 2,
+    wide: bool = False,
+    last_block: int = 17,
     normalise: bool = False,
 ) -> keras.Model:
     """Outputs [exit 0, exit 1], pooled vectors; block outputs are named block0, block1, ...
 
-    adapter_block, beside, last_stride and normalise are `mobilenet_v1`'s; the others take only their defaults, and
-    train their adapter without normalisation. mcunet_in3 has one width. ValueError for what a family does not have.
+    last_stride and normalise are `mobilenet_v1`'s; the others take only the default, and train their adapter without
+    normalisation. wide and last_block are `mobilenet_v2`'s; adapter_block and beside are for the former, and for the
+    latter with wide exits. mcunet_in3 has one width. ValueError for what a family does not have.
     """
+    if (wide or last_block != 17) and family != "mobilenet_v2":
+        raise ValueError(f"{family}: expected no wide exits and no last_block, got {wide} and {last_block}")
     if family == "mobilenet_v1":
         return v1.mobilenet_v1(
             width, resolution, exit_block=exit_block, adapter=adapter, adapter_block=adapter_block, beside=beside,
             last_stride=last_stride, normalise=normalise,
         )  # fmt: skip
+    shape = {"exit_block": exit_block, "adapter": adapter}
+    if family == "mobilenet_v2" and last_stride == 2:
+        more = {"wide": wide, "last_block": last_block, "adapter_block": adapter_block, "beside": beside}
+        return mobilenet_v2(width, resolution, **shape, **more)
     if adapter_block or any(beside) or last_stride != 2:
         raise ValueError(
             f"{family}: expected no adapter_block, no beside and a last_stride of 2, got {adapter_block}, {beside} and "
             f"{last_stride}"
         )
-    shape = {"exit_block": exit_block, "adapter": adapter}
-    if family == "mobilenet_v2":
-        return mobilenet_v2(width, resolution, **shape)
     if family == "proxylessnas":
         return proxylessnas(width, resolution, **shape)
     if family == "mcunet_in3":

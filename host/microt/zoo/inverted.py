@@ -14,7 +14,7 @@ from typing import NamedTuple
 import keras
 from keras import layers
 
-from microt.zoo.exits import check_exit_block, first_exit
+from microt.zoo.exits import adapted, check_exit_block, first_exit, vector
 
 
 class Block(NamedTuple):
@@ -37,8 +37,7 @@ def inverted(
     block0, block1, ...
     """
     check_exit_block(exit_block, len(blocks))
-    if resolution < 32:
-        raise ValueError(f"resolution: expected at least 32, got {resolution}")
+    _check_resolution(resolution)
     x = image = keras.Input((resolution, resolution, 3), name="image")
     x = layers.Conv2D(stem, 3, 2, "same", name="conv0")(x)
     x = layers.ReLU(6.0, name="block0")(x)
@@ -53,14 +52,68 @@ def inverted(
     return keras.Model(image, [exit0, exit1], name=name)
 
 
+def inverted_wide(
+    name: str,
+    resolution: int,
+    stem: int,
+    blocks: Sequence[Block],
+    *,
+    exit_block: int,
+    adapter: int,
+    adapter_block: int,
+    beside: tuple[Sequence[int], Sequence[int]] = ((), ()),
+) -> keras.Model:
+    """As `inverted`, but the exits pool the wide maps within blocks, in place of the narrow ones that leave them.
+
+    Wide: behind the depthwise filter, with ReLU6 and as many channels as the block has inside; a head learns better
+    from its mean than from that of linear values of both signs. Exit 0 pools the wide map of exit_block and
+    the adapter on what leaves adapter_block (0: exit_block); exit 1 the wide map of the last block, with which the
+    network ends. beside: for each exit the numbers of earlier blocks, ascending, whose wide maps come first
+    in its vector. Further layers are named pool1, pool2, ...
+    """
+    check_exit_block(exit_block, len(blocks))
+    _check_resolution(resolution)
+    count = len(blocks)
+    for e, (found, end) in enumerate(zip(beside, (exit_block, count), strict=True)):
+        if list(found) != sorted({n for n in found if 1 <= n < end}):
+            raise ValueError(f"beside: expected ascending blocks 1..{end - 1} for exit {e}, got {list(found)}")
+    if not 0 <= adapter_block <= exit_block:
+        raise ValueError(f"adapter_block: expected 0..{exit_block}, got {adapter_block}")
+    x = image = keras.Input((resolution, resolution, 3), name="image")
+    x = layers.Conv2D(stem, 3, 2, "same", name="conv0")(x)
+    x = layers.ReLU(6.0, name="block0")(x)
+    pooled, branch = {}, []
+    for number, block in enumerate(blocks, start=1):
+        wide = _wide(x, block, number)
+        if number in (*beside[0], *beside[1], exit_block, count):
+            pooled[number] = layers.GlobalAveragePooling2D(name=f"pool{number}")(wide)
+        if number < count:
+            x = _narrow(x, wide, block, number)
+        if adapter and number == (adapter_block or exit_block):
+            branch = [adapted(x, adapter)]
+    exit0 = vector([*(pooled[n] for n in (*beside[0], exit_block)), *branch], "exit0")
+    exit1 = vector([pooled[n] for n in (*beside[1], count)], "exit1")
+    return keras.Model(image, [exit0, exit1], name=name)
+
+
+def _check_resolution(resolution: int) -> None:
+    if resolution < 32:
+        raise ValueError(f"resolution: expected at least 32, got {resolution}")
+
+
 def _block(x, block: Block, number: int):
-    channels = x.shape[-1]
-    same = block.stride == 1 and block.filters == channels
-    y = x
+    return _narrow(x, _wide(x, block, number), block, number)
+
+
+def _wide(x, block: Block, number: int):
     if block.expansion != 1:
-        y = layers.Conv2D(block.expansion * channels, 1, name=f"expand{number}")(y)
-        y = layers.ReLU(6.0, name=f"expand{number}_relu")(y)
-    y = layers.DepthwiseConv2D(block.kernel, block.stride, "same", name=f"dw{number}")(y)
-    y = layers.ReLU(6.0, name=f"dw{number}_relu")(y)
-    y = layers.Conv2D(block.filters, 1, name=f"project{number}" if same else f"block{number}")(y)
+        x = layers.Conv2D(block.expansion * x.shape[-1], 1, name=f"expand{number}")(x)
+        x = layers.ReLU(6.0, name=f"expand{number}_relu")(x)
+    x = layers.DepthwiseConv2D(block.kernel, block.stride, "same", name=f"dw{number}")(x)
+    return layers.ReLU(6.0, name=f"dw{number}_relu")(x)
+
+
+def _narrow(x, wide, block: Block, number: int):
+    same = block.stride == 1 and block.filters == x.shape[-1]
+    y = layers.Conv2D(block.filters, 1, name=f"project{number}" if same else f"block{number}")(wide)
     return layers.Add(name=f"block{number}")([x, y]) if same else y

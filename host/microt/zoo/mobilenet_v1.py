@@ -15,7 +15,7 @@ import keras
 import numpy as np
 from keras import layers
 
-from microt.zoo.exits import inputs_of, pools
+from microt.zoo.exits import inputs_of, pools, vector
 
 BLOCKS = (  # filters at width 1, stride
     (64, 1), (128, 2), (128, 1), (256, 2), (256, 1), (512, 2), (512, 1),
@@ -72,8 +72,8 @@ def mobilenet_v1(
             pooled[number] = layers.GlobalAveragePooling2D(name=f"pool{number}")(x)
         if number == (adapter_block or exit_block):
             adapted = [_adapted(x, adapter, normalise)] if adapter else []
-    exit0 = _vector([*(pooled[n] for n in (*beside[0], exit_block)), *adapted], "exit0")
-    exit1 = _vector([pooled[n] for n in (*beside[1], len(BLOCKS))], "exit1")
+    exit0 = vector([*(pooled[n] for n in (*beside[0], exit_block)), *adapted], "exit0")
+    exit1 = vector([pooled[n] for n in (*beside[1], len(BLOCKS))], "exit1")
     return keras.Model(image, [exit0, exit1], name="mobilenet_v1")
 
 
@@ -124,12 +124,6 @@ def _adapted(x, adapter: int, normalise: bool):
         a = layers.BatchNormalization(name="adapter_pw_norm", momentum=0.98)(a)
     a = layers.ReLU(6.0, name="adapter_pw_relu")(a)
     return layers.GlobalAveragePooling2D(name="adapter_pool")(a)
-
-
-def _vector(pooled: list, name: str):
-    if len(pooled) == 1:
-        return layers.Identity(name=name)(pooled[0])
-    return layers.Concatenate(name=name)(pooled)
 
 
 def folded(kernel: np.ndarray, norm: layers.BatchNormalization, depthwise: bool) -> list[np.ndarray]:
