@@ -177,6 +177,8 @@ class Task:
             means.follow(running, row, count, self._feature(self._last))
         if out is not None:
             self._replaced(row, out)
+        if self.limit and journal.dead > (len(self) + self.limit) * journal.size:
+            self.compact()
         return True
 
     def undo(self):
@@ -296,6 +298,9 @@ class Task:
         self._quantiles = table([confidence[i] for i in known])
         self._shifts = shifts
         self.exit_ratio = exit_ratio
+        for place, held in enumerate((first, last)):
+            if held:
+                self._heads[place].familiar = held.familiar
         self._reject = None
         if reject_rate is not None:
             self._reject = reject.levels(first, last, self._threshold, reject_rate, confidence)
@@ -330,7 +335,8 @@ class Task:
     def answers(self, x):
         """The Results of exit 0 and of the last exit, from one run; of the last alone until `fit`.
 
-        `predict` gives the first when its confidence reaches `threshold`, else the second.
+        `predict` gives the first when its confidence reaches `threshold`, else the second; with thresholds per class
+        what counts is that confidence and the shift of its class.
         """
         self._expect_classes("answers")
         self._run(x)
@@ -512,9 +518,6 @@ class Task:
                 break
             # the power went before a drop, or the limit was higher
             out = getrandbits(30) % (len(members) - 2)
-        live = len(self) * self._journal.size
-        if self._journal.dead > live + self._journal.size * self.limit:
-            self.compact()
 
     def _running_means(self):
         if self._means:

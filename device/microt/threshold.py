@@ -43,9 +43,11 @@ def held_out(rows, solve, progress=None):
     logits = zeros(classes)
     u = zeros(k)
     sample = array("H", range(rows.n))  # of each row
+    labels = array("H", range(rows.n))  # of each sample
     for i in range(rows.n):
         sample[rows.place[i]] = i
-    held = HeldOut(rows.n)
+        labels[i] = rows.labels[rows.place[i]]
+    held = HeldOut(rows.n, classes)
     count = len(rows.bounds) - 1
     for fold in range(count):
         gc.collect()
@@ -58,6 +60,7 @@ def held_out(rows, solve, progress=None):
             held.take(sample[i], logits, ground, rows.labels[i])
         if progress:
             progress("cross-validation", fold + 1, count)
+    held.settle(labels)
     return held
 
 

@@ -244,7 +244,7 @@ for rate in (-0.1, 1, "much"):
     raises(ValueError, lambda rate=rate: task.calibrate(reject_rate=rate))
 task = Task(net, PATH)
 for name in ("apple", "pear"):
-    for _ in range(9):
+    for _ in range(15):
         task.learn(sample(name), name)
 task.fit()
 task.calibrate(reject_rate=0.05)

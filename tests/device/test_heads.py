@@ -6,7 +6,7 @@ try:
     from array import array
     from random import random, seed
 
-    from microt.heads import Head, Rows, fit, lda, logistic, means, solver
+    from microt.heads import Head, Rows, familiar, fit, lda, logistic, means, solver
     from microt.heads.flat import Flat
 
     from microt import threshold
@@ -244,6 +244,35 @@ head.scores(z, out)
 assert len(head) == 3 and abs(out[1] / out[0] - ratio) < 1e-3 * ratio
 head.add()
 assert len(head) == 4 and len(head.weights) == 4 * DIM and head.bias[3] == 0
+
+# familiarity without a class: the distance among the logits and the background that are left
+ways = familiar.Familiar(3)
+ways.terms[0], ways.terms[1] = 2.0, 0.5
+S = [[4.0, 1.0, 0.5, 0.2], [1.0, 3.0, 0.3, 0.1], [0.5, 0.3, 2.0, -0.4], [0.2, 0.1, -0.4, 1.0]]
+for i in range(12):
+    ways.centres[i] = i * i % 7
+for i in range(4):
+    for j in range(i + 1):
+        ways.scatter[i * (i + 1) // 2 + j] = S[i][j]
+
+
+def apart_direct(logits, ground, centre, S):
+    r = [a - b for a, b in zip(logits + [ground], centre)]
+    return sum(a * b for a, b in zip(r, solve_direct(S, r)))
+
+
+ways.decompose()
+got, expected = ways.apart(array("f", [1, 5, 2]), 3.0, 1), apart_direct([1, 5, 2], 3.0, list(ways.centres)[4:8], S)
+assert abs(got - expected) < 1e-4 * expected, (got, expected)
+assert ways.of(7.0, 3.0, 10.0) == 7 + 2 * 3 - 0.5 * 10
+centres = list(ways.centres)
+ways.remove(1)
+left = [[S[i][j] for j in (0, 2, 3)] for i in (0, 2, 3)]
+for row, was in ((0, 0), (1, 2)):
+    centre = [centres[was * 4 + j] for j in (0, 2, 3)]
+    got, expected = ways.apart(array("f", [1, 5]), 3.0, row), apart_direct([1, 5], 3.0, centre, left)
+    assert abs(got - expected) < 1e-4 * expected, (got, expected)
+print("familiarity")
 
 running = Head(0, DIM, 0)
 seen = [0] * CLASSES

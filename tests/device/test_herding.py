@@ -100,6 +100,17 @@ task = Task(net, PATH, limit=2, keep="herding")
 while not task.learn(sample("apple"), "apple"):
     pass
 assert task.counts == {"apple": 2, "pear": LIMIT}, "a lower limit takes more away"
+task.forget("pear")
+x, largest = sample("pear"), 0
+for _ in range(2):
+    assert task.learn(x, "pear")
+for _ in range(60):
+    # what is passed over writes nothing, what is undone stays in the file
+    task.undo()
+    task.learn(x, "pear")
+    task.learn(x, "pear")
+    largest = max(largest, os.stat(task._journal.path)[6])
+assert largest < 64 + 40 * 40, largest
 print("stream, restart, compaction")
 
 # no memory: the means of what was shown are given up, and begin again as those of the samples kept

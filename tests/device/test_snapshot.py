@@ -10,6 +10,7 @@ try:
 
     import vfs
     from microt.heads import Head
+    from microt.heads.familiar import Familiar
     from microt.store import snapshot as s
 except ImportError:
     print("SKIP needs microt and vfs")
@@ -33,11 +34,22 @@ def make(value, calibrated=True):
         for i in range(2 * d):
             head.weights[i] = value + i
         head.bias[1] = value * 2
+        if exit:
+            head.familiar = familiar = Familiar(2)
+            familiar.terms[0], familiar.terms[1] = value, 0.5
+            for i in range(6):
+                familiar.centres[i] = value - i
+                familiar.scatter[i] = (2, 1, 3, 0, 1, 4)[i] * value
         heads.append(head)
     quantiles = array("f", [0.25, 0.5, 1.0])
     shot = s.Snapshot("lda", ["äpfel", "b"], heads, 17, 0.5 if calibrated else None, quantiles if calibrated else None)
     shot.shifts = {"äpfel": 0.25, "b": -0.5} if calibrated else None
     return shot
+
+
+def ways(head):
+    one = head.familiar
+    return one and (list(one.terms), list(one.centres), list(one.scatter))
 
 
 def same(a, b):
@@ -47,7 +59,8 @@ def same(a, b):
         and (a.quantiles is b.quantiles or list(a.quantiles) == list(b.quantiles))
         and len(a.heads) == len(b.heads)
         and all(
-            (x.exit, x.d, list(x.bias), list(x.weights)) == (y.exit, y.d, list(y.bias), list(y.weights))
+            (x.exit, x.d, list(x.bias), list(x.weights), ways(x))
+            == (y.exit, y.d, list(y.bias), list(y.weights), ways(y))
             for x, y in zip(a.heads, b.heads)
         )
     )
@@ -68,6 +81,10 @@ for kind, disk in [(vfs.VfsLfs2, Disk(30))] + ([(vfs.VfsFat, Disk(100))] if hasa
     for shot in (make(1.0), make(2.0, calibrated=False), make(3.0)):
         s.save(PATH, shot, ID)
         assert same(s.load(PATH, ID), shot)
+        loaded = s.load(PATH, ID).heads[1].familiar
+        shot.heads[1].familiar.decompose()
+        logits = array("f", [1.0, 3.0])
+        assert loaded.apart(logits, 2.0, 1) == shot.heads[1].familiar.apart(logits, 2.0, 1) > 0
     assert os.listdir("/st/task") == ["heads.bin"], "two took each other's place, the third is where the first was"
 print("save and load")
 

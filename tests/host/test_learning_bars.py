@@ -46,7 +46,7 @@ def test_logistic_regression_is_within_a_point_of_scikit_learn(sets):
 def test_ratio_tracker_and_rejection(sets):
     jobs = [Job(draw(samples, 20, (e, 1)), ratios=exits.RATIOS) for samples in sets.values() for e in range(3)]
     streams = [Job(exits.stream(draw(samples, 20, (0, 2))), ratios=(0.8,), track=0.5) for samples in sets.values()]
-    halves = [Job(draw(samples, 20, (e, 3), taught=0.5)) for samples in sets.values() for e in range(3)]
+    halves = [Job(draw(samples, 20, (e, 3), taught=0.5), ratios=(0.5,)) for samples in sets.values() for e in range(3)]
     found = list(on_device([*jobs, *streams, *halves]))
     got = [(j.episode.samples.name, [(f["confidence"][:, 0] >= t).mean() for t in f["thresholds"]])
            for j, f in zip(jobs, found, strict=False)]  # fmt: skip

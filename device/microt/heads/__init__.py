@@ -3,7 +3,8 @@
 
 Every head is linear once it is fitted: scores = softmax(weights . z + bias), z the feature of its
 exit (float32, length d); familiarity = logsumexp(weights . z + bias) + background . z + background bias
-(`microt.heads.heldout`). What differs is how these are found, one module a kind:
+(`microt.heads.heldout`), and more once thresholds are set (`microt.heads.familiar`). What differs is
+how these are found, one module a kind:
 
     solve(rows, weights, bias, hold=None, progress=None)
 
@@ -19,6 +20,7 @@ import gc
 from math import log
 
 from microt.arrays import zeros
+from microt.heads.familiar import largest
 from microt.heads.rows import Rows
 from microt.vector import axpy, dot, matvec, softmax
 
@@ -27,7 +29,7 @@ class Head:
     """A linear classifier on the feature of one exit.
 
     weights: array("f"), classes x d. bias: array("f"), classes. background: None or array("f"), d, with
-    background_bias.
+    background_bias. familiar: None or a `microt.heads.familiar.Familiar`.
     """
 
     def __init__(self, exit, d, classes):
@@ -37,6 +39,7 @@ class Head:
         self.bias = zeros(classes)
         self.background = None
         self.background_bias = 0.0
+        self.familiar = None
 
     def __len__(self):
         return len(self.bias)
@@ -51,12 +54,12 @@ class Head:
         """As `scores`, and the familiarity of z: (index, familiarity)."""
         matvec(self.weights, z, out, len(self.bias), self.d)
         axpy(1.0, self.bias, out)
+        ground = dot(self.background, z) + self.background_bias if self.background else 0.0
         top = max(out)
+        apart = self.familiar.apart(out, ground, largest(out)) if self.familiar else 0.0
         best = softmax(out, out)
-        familiarity = top - log(out[best])
-        if self.background:
-            familiarity += dot(self.background, z) + self.background_bias
-        return best, familiarity
+        energy = top - log(out[best])
+        return best, self.familiar.of(energy, ground, apart) if self.familiar else energy + ground
 
     def add(self):
         """One more class, its weights zero. MemoryError: nothing has changed."""
@@ -76,6 +79,8 @@ class Head:
         count = len(self.bias) - 1
         self.weights[count * d :] = self.weights[:0]
         self.bias[count:] = self.bias[:0]
+        if self.familiar:
+            self.familiar.remove(row)
 
 
 def solver(name):

@@ -109,8 +109,9 @@ def solve(net, exit, journal, progress=None):
     gc.collect()
     if progress:
         progress("discriminants of exit %d" % exit, classes, classes)
-    held = leave_one_out(labels, counts, between, solved, diagonal, rho, ridge, feature.shrink, k)
     heat = 1 / (1 + HEAT * k * classes / n)
+    held = leave_one_out(labels, counts, between, solved, diagonal, rho, ridge, feature.shrink, k)
+    gc.collect()  # what is made now stays, and is not to lie amid the room for the next matrix
     return lambda into=None: weights(net, feature, journal, counts, between, solved, rho, heat, into), held
 
 
@@ -134,7 +135,7 @@ def samples(net, feature, journal, matrix, k, progress):
 def leave_one_out(labels, counts, between, solved, diagonal, rho, ridge, shrink, k):
     """HeldOut of the samples whose class has another one."""
     n, classes = len(labels), len(counts)
-    held = HeldOut(n)
+    held = HeldOut(n, classes)
     middle = [sum(row) / classes for row in between]  # <m, m_c>
     centre = sum(middle) / classes
     heat = 1 / (1 + HEAT * k * classes / max(n - 1, 1))
@@ -171,6 +172,7 @@ def leave_one_out(labels, counts, between, solved, diagonal, rho, ridge, shrink,
         for c in range(classes):
             logits[c] = heat * (logits[c] - ground)
         held.take(i, logits, BACKGROUND * heat * ground, y)
+    held.settle(labels)
     return held
 
 
@@ -182,6 +184,7 @@ def weights(net, feature, journal, counts, between, solved, rho, heat, into=None
     classes, d = len(counts), feature.d
     gc.collect()  # what stays goes to the bottom of the heap, so that the next matrix finds its room above
     head = into or Head(feature.exit, d, classes)
+    head.familiar = None
     fill(head.weights, 0.0)
     if head.background:
         fill(head.background, 0.0)

@@ -12,7 +12,7 @@ iteration. Weights w' for u' are weights M w' for u.
 from microt.arrays import zeros
 from microt.vector import axpy, dot, fill, matvec, quantize, scale, vecmat
 
-SPACE = 1024  # bytes for directions
+SPACE = 768  # bytes for directions
 POWER_ITERATIONS = 3
 CONDITION = 64  # no variance is taken back by more: with few samples these directions are all there is
 NOTHING = 1e-3  # less variance is none, in units of the int8 rows

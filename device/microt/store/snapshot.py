@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: MIT
 """The snapshot: fitted heads and their threshold, so that a task opens without a fit.
 
-Format, version 2, little-endian.
+Format, version 3, little-endian.
 
     header, 112 bytes
        0  u8[4]   magic "MTS\\0"
-       4  u16     version = 2
+       4  u16     version = 3
        6  u16     header size = 112
        8  u32     file size
       12  u32     CRC-32 of bytes 16..file size
@@ -24,8 +24,9 @@ Format, version 2, little-endian.
     labels       each u8 length, UTF-8; in the order of the heads' rows
     quantiles    f32[]
     shifts       f32[classes], where there are any
-    head, each   u16 exit, u16 zero, u32 d, f32[classes] bias, f32[classes][d] weights,
-                 f32 background bias, f32[d] background
+    head, each   u16 exit, u16 1: what `microt.heads.familiar` needs follows; 0: none, u32 d, f32[classes] bias,
+                 f32[classes][d] weights, f32 background bias, f32[d] background; then f32[2] terms,
+                 f32[classes][classes + 1] centres, f32[] lower triangle of the scatter
 
 Each goes into the free file of a pair (`microt.store.slots`), is flushed, and the one before is removed. Of two
 that are whole the later generation opens. What a cut leaves unfinished is shorter than a header, which is as if
@@ -38,11 +39,12 @@ from array import array
 
 from microt.arrays import zeros
 from microt.heads import Head
+from microt.heads.familiar import Familiar
 from microt.store.journal import ENOSPC, make_folder, short_hash, write_all
 from microt.store.slots import open_there, other, pair, remove
 
 MAGIC = b"MTS\0"
-VERSION = 2
+VERSION = 3
 HEADER = "<4sHHII32sIHH16sdHHII4fI"
 HEADER_SIZE = 112
 CHECKED_FROM = 16
@@ -88,11 +90,15 @@ def save(path, snapshot, identity):
         if snapshot.shifts:
             pieces.append(array("f", [snapshot.shifts.get(label, 0.0) for label in snapshot.labels]))
     for head in snapshot.heads:
-        pieces.append(struct.pack(HEAD, head.exit, 0, head.d))
+        pieces.append(struct.pack(HEAD, head.exit, 1 if head.familiar else 0, head.d))
         pieces.append(head.bias)
         pieces.append(head.weights)
         pieces.append(struct.pack("<f", head.background_bias))
         pieces.append(head.background or zeros(head.d))
+        if head.familiar:
+            pieces.append(head.familiar.terms)
+            pieces.append(head.familiar.centres)
+            pieces.append(head.familiar.scatter)
     size = HEADER_SIZE
     for piece in pieces:
         size += byte_length(piece)
@@ -213,13 +219,19 @@ def read(name, file, identity):
         shifts = {label: by[row] for row, label in enumerate(labels)}
     heads = []
     for _ in range(count):
-        exit, _, d = struct.unpack(HEAD, file.read(HEAD_SIZE))
+        exit, knows, d = struct.unpack(HEAD, file.read(HEAD_SIZE))
         one = Head(exit, d, classes)
         file.readinto(one.bias)
         file.readinto(one.weights)
         (one.background_bias,) = struct.unpack("<f", file.read(4))
         one.background = zeros(one.d)
         file.readinto(one.background)
+        if knows:
+            one.familiar = familiar = Familiar(classes)
+            file.readinto(familiar.terms)
+            file.readinto(familiar.centres)
+            file.readinto(familiar.scatter)
+            familiar.decompose()
         heads.append(one)
     kind = str(kind, "utf-8").rstrip("\0")
     reject = (share, clear, first, last) if share >= 0 else None

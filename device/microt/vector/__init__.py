@@ -2,40 +2,25 @@
 """The vector primitives that heads are made of: the firmware's, in C; where it has none, `microt.vector.plain`."""
 
 try:
-    from _microt import (
-        axpy,
-        cholesky,
-        cholesky_diagonal,
-        cholesky_solve,
-        dot,
-        fill,
-        gram,
-        gram_size,
-        matvec,
-        quantize,
-        rank1,
-        scale,
-        softmax,
-        symmetric_rank2,
-        symmetric_times,
-        vecmat,
-    )
-except ImportError:
-    from microt.vector.plain import (  # noqa: F401
-        axpy,
-        cholesky,
-        cholesky_diagonal,
-        cholesky_solve,
-        dot,
-        fill,
-        gram,
-        gram_size,
-        matvec,
-        quantize,
-        rank1,
-        scale,
-        softmax,
-        symmetric_rank2,
-        symmetric_times,
-        vecmat,
-    )
+    import _microt as primitives
+
+    primitives.dot  # noqa: B018
+except (ImportError, AttributeError):
+    from microt.vector import plain as primitives
+
+axpy = primitives.axpy
+cholesky = primitives.cholesky
+cholesky_diagonal = primitives.cholesky_diagonal
+cholesky_solve = primitives.cholesky_solve
+dot = primitives.dot
+fill = primitives.fill
+gram = primitives.gram
+gram_size = primitives.gram_size
+matvec = primitives.matvec
+quantize = primitives.quantize
+rank1 = primitives.rank1
+scale = primitives.scale
+softmax = primitives.softmax
+symmetric_rank2 = primitives.symmetric_rank2
+symmetric_times = primitives.symmetric_times
+vecmat = primitives.vecmat

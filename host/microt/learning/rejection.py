@@ -37,14 +37,15 @@ SHOTS = 20
 TAUGHT = 0.5
 BACKGROUND = 0.4  # device/microt/heads/heldout.py
 NEIGHBOURS = 512  # of the host's pictures
-SHIPPED = "energy + 0.4 of the log-ratio to the host's pictures (shipped)"
+BEFORE = "energy + 0.4 of the log-ratio to the host's pictures"
+SHIPPED = "energy, log-ratio and distance among the held-out logits (shipped, the device's)"
 
 
 def measure(folder: str | Path, log: Callable[[str], object] = print, episodes: int = 2, split: int = 1) -> dict:
     """reject_auroc, reject_auroc_by_set and reject_scores: see `microt.learning.bench`."""
     sets = shared(folder, log)
     jobs = [
-        Job(draw(samples, SHOTS, (e, 3), taught=TAUGHT, split=split))
+        Job(draw(samples, SHOTS, (e, 3), taught=TAUGHT, split=split), ratios=(0.5,))
         for samples in sets.values()
         for e in range(2 * episodes)
     ]
@@ -64,9 +65,10 @@ def measure(folder: str | Path, log: Callable[[str], object] = print, episodes: 
             values = [auroc(found[name], e.true >= 0) for found in both]
             compared.setdefault(name, []).append((e.samples.name, values))
     averaged = {name: mean_over_sets(rows) for name, rows in compared.items()}
+    averaged[SHIPPED] = mean_over_sets([row for row in by_device if row[0] in PICTURES])
     return {
         "reject_auroc": dict(zip(("exit0", "exit1"), mean_over_sets(by_device).round(4).tolist(), strict=True)),
-        "reject_auroc_pictures": mean_over_sets([row for row in by_device if row[0] in PICTURES]).round(4).tolist(),
+        "reject_auroc_pictures": averaged[SHIPPED].round(4).tolist(),
         "reject_auroc_by_set": {
             name: np.mean([v for n, v in by_device if n == name], axis=0).round(3).tolist() for name in sets
         },
@@ -82,7 +84,7 @@ def by_exit(episode: Episode, found: dict) -> list[float]:
 
 
 class Prior:
-    """What the host's pictures say about an exit's projected space: mean, covariances, NEIGHBOURS of them."""
+    """What the host's pictures say about an exit's projected space: mean, covariances, class means, NEIGHBOURS."""
 
     def __init__(self, samples: Samples, exit: int):
         train = samples.split == 0
@@ -94,6 +96,7 @@ class Prior:
         self.total = np.cov(u, rowvar=False)
         value, vector = np.linalg.eigh(self.total - self.within)
         self.between = (vector * np.maximum(value, 1e-4 * value.max())) @ vector.T
+        self.classes = np.stack([u[y == c].mean(axis=0) for c in np.unique(y)])
         self.some = u[np.random.default_rng(0).permutation(len(u))[:NEIGHBOURS]]
 
 
@@ -118,7 +121,7 @@ def scores(shrink: float, support, labels, queries, prior: Prior | None) -> dict
     plain = np.sort(cosine(q, x), axis=1)[:, ::-1]
     own = own_distances(x, labels, means, inverse)
     found = {
-        SHIPPED: energy + BACKGROUND * ground,
+        BEFORE: energy + BACKGROUND * ground,
         "energy (logsumexp of the logits)": energy,
         "largest logit": logits.max(axis=1),
         "largest probability": logits.max(axis=1) - energy,
@@ -150,7 +153,13 @@ def scores(shrink: float, support, labels, queries, prior: Prior | None) -> dict
     w = (means - middle) @ mixed
     logits = heat * (q @ w.T - 0.5 * ((means + middle) * w).sum(axis=1))
     ground = heat * (q @ mixed @ middle - 0.5 * middle @ mixed @ middle)
-    found["as shipped, the host's covariance mixed in"] = logsumexp(logits) + BACKGROUND * ground
+    found["energy + 0.4 of the log-ratio, the host's covariance mixed in"] = logsumexp(logits) + BACKGROUND * ground
+    near_mean, mean_to_host = cosine(white, white_means), np.sort(cosine(white_means, prior.some @ root(inverse)))
+    found["whitened cosine to the nearest mean over that of 50 of the host's"] = -(
+        (1 - near_mean) / (1 - mean_to_host[:, -50:].mean(axis=1))
+    ).min(axis=1)
+    negative = np.sort(cosine(white, prior.classes @ root(inverse)))[:, -5:].mean(axis=1)
+    found["whitened cosine less half of that to 5 of the host's class means"] = near_mean.max(axis=1) - 0.5 * negative
     negatives = heat * (
         prior.some[:64] @ inverse @ q.T - 0.5 * (prior.some[:64] @ inverse * prior.some[:64]).sum(1)[:, None]
     )
