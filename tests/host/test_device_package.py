@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from microt.boards import unixport
-from microt.learning import episodes, exits
+from microt.learning import exits
 
 DEVICE = Path(__file__).resolve().parents[2] / "device"
 
@@ -20,10 +20,10 @@ def test_package_lists_every_module():
 
 
 def test_auroc():
-    assert episodes.auroc(np.array([3.0, 2, 1, 0]), np.array([True, True, False, False])) == 1
-    assert episodes.auroc(np.array([0.0, 1, 2, 3]), np.array([True, True, False, False])) == 0
-    assert episodes.auroc(np.array([3.0, 1, 2, 0]), np.array([True, True, False, False])) == 0.75
-    assert episodes.auroc(np.array([1.0, 1, 1, 0]), np.array([True, True, False, False])) == 0.75
+    assert auroc(np.array([3.0, 2, 1, 0]), np.array([True, True, False, False])) == 1
+    assert auroc(np.array([0.0, 1, 2, 3]), np.array([True, True, False, False])) == 0
+    assert auroc(np.array([3.0, 1, 2, 0]), np.array([True, True, False, False])) == 0.75
+    assert auroc(np.array([1.0, 1, 1, 0]), np.array([True, True, False, False])) == 0.75
 
 
 def test_tracker_holds_the_ratio():
