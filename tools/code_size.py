@@ -119,7 +119,7 @@ def measure(elf_path: Path) -> dict:
     for output, path, address, size in read_map(map_path.read_text()):
         if output not in kinds:
             continue
-        if address < ends[output]:
+        if address <= ends[output]:
             size = min(size, ends[output] - address)  # merged strings at the end
         part = part_of(path) if path else "alignment"
         parts[part][kinds[output]] += size
