@@ -606,10 +606,12 @@ def adapt(backbone, data, output, teacher, steps, seed):
 @click.option("--episodes", default=5, show_default=True)
 @click.option("--exit-ratio", default=0.5, show_default=True)
 @click.option("--seed", default=0, show_default=True)
+@click.option("--adapter", is_flag=True, help="also train a small branch at the best cuts and see if it pays")
+@click.option("--filters", default=128, show_default=True, help="of the adapter")
 @click.option("-o", "--output", type=NEW, help="a folder for JSON and picture")
 @json_option
 @one_line_errors
-def split(source, data, output, as_json, **protocol):
+def split(source, data, output, as_json, adapter, filters, **protocol):
     """Where to take the first exit of a .tflite network: cost and accuracy of every cut.
 
     \b
@@ -618,7 +620,7 @@ def split(source, data, output, as_json, **protocol):
     from microt import split as splitting
 
     with progress_bar("cutting") as update:
-        result = splitting.split(source, data, log=note, progress=update, **protocol)
+        result = splitting.split(source, data, adapter=filters if adapter else 0, log=note, progress=update, **protocol)
     written = splitting.write(result, output) if output else {}
     click.echo(json.dumps(result) if as_json else splitting.describe(result))
     for path in written.values():

@@ -19,7 +19,7 @@ from pathlib import Path
 
 import numpy as np
 
-from microt import head
+from microt import head, split_adapter
 from microt.data import SPLITS, Dataset, draw_episode, load
 
 SHRINK = 0.6  # of the head, as in the shipped backbone
@@ -56,6 +56,7 @@ def split(
     queries: int = 20,
     seed: int = 0,
     bench: dict | None = None,
+    adapter: int = 0,
     log: Callable[[str], None] = lambda text: None,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> dict:
@@ -65,13 +66,16 @@ def split(
     only the training samples are used. episodes: of `ways` classes and `shots` samples, the same for every cut, asked
     about at most `queries` samples a class. exit_ratio: share of samples to be answered at the cut, the most
     confident. bench: what `microt.bench.count` found for the compiled file, to take cycles from; without it
-    energy is taken to follow the multiply-accumulates. progress(done, total) counts samples.
+    energy is taken to follow the multiply-accumulates. adapter: filters of a branch to train at the best cut and the
+    two before it, see `microt.split_adapter`, 0 for none. progress(done, total) counts samples.
 
     Returns {"cuts": [{"tensor" and "index" (either names it to `microt compile --exit`), "shape", "bytes", "dim",
     "macs", "share", "energy_share", "accuracy" (at the cut alone), "staged" (at the ratio), "full" (always at the end,
     the cut's vector beside the last), "energy_saving_modelled", "ci95" (of "staged")}], "full": {"tensor", "index",
-    "dim", "macs", "accuracy" (of the last vector alone)}, "best": index into cuts, "exit_ratio", "tolerance",
-    "energy_source", "file", "data", "ways", "shots", "episodes"}. The best is the cut of least energy
+    "dim", "macs", "accuracy" (of the last vector alone)}, "best": index into cuts, "adapters": [as "cuts", with an
+    adapter: "cut" (index into cuts), "filters", the rest as of a cut, its work added], "best_adapter": index into
+    adapters where one is better than the best cut, else None, "exit_ratio", "tolerance", "energy_source", "file",
+    "data", "ways", "shots", "episodes"}. The best is the cut of least energy
     whose staged accuracy is within `tolerance` of the highest. ValueError says what is wrong with the file or an
     argument.
     """
@@ -86,6 +90,9 @@ def split(
     rng = np.random.default_rng(seed)
     drawn = [_fewer(draw_episode(data, ways, shots, rng), queries, rng) for _ in range(episodes)]
     used = np.unique(np.concatenate([np.concatenate([support, query]) for support, _, query, _ in drawn]))
+    if adapter:  # learns from none of those that it is asked about
+        asked = np.unique(np.concatenate([query for _, _, query, _ in drawn]))
+        learned = split_adapter.pictures(len(data), asked, rng)
     log(f"{data.name}: {len(used)} samples through {network.name}, {len(found)} cuts")
     pooled = network.pooled([*found, last], data.x[used], progress)
     place = np.zeros(len(data), int)
@@ -93,21 +100,35 @@ def split(
     energy = _energy(network, bench)
     rows = []
     for cut, values in zip(found, pooled, strict=False):
-        alone, staged, complete = _accuracies(values, pooled[-1], drawn, place, exit_ratio)
         rows.append({
             "tensor": cut.name, "index": cut.tensor, "shape": list(cut.shape), "bytes": cut.size, "dim": cut.shape[-1],
             "macs": cut.macs, "share": cut.macs / last.macs, "energy_share": energy(cut.macs),
-            "accuracy": float(np.mean(alone)), "staged": float(np.mean(staged)), "full": float(np.mean(complete)),
             "energy_saving_modelled": exit_ratio * (1 - energy(cut.macs)),
-            "ci95": float(1.96 * np.std(staged, ddof=1) / len(staged) ** 0.5) if len(staged) > 1 else None,
-        })  # fmt: skip
+        } | _learned([values], pooled[-1], drawn, place, exit_ratio))  # fmt: skip
+    best, branches = choose(rows, tolerance), []
+    for number in range(max(best - 2, 0), best + 1) if adapter else ():
+        cut = found[number]
+        log(f"an adapter of {adapter} filters at {cut.name}: training on {len(learned)} pictures")
+        maps = network.maps(cut, data.x[np.concatenate([learned, used])], progress)
+        branch = split_adapter.train(maps[: len(learned)], network.pooled([last], data.x[learned], progress)[0],
+                                     adapter, seed)  # fmt: skip
+        share = branch.macs / last.macs  # a resumed answer has run the adapter as well
+        branches.append({
+            "cut": number, "filters": adapter, "tensor": cut.name, "index": cut.tensor, "shape": list(cut.shape),
+            "bytes": cut.size + adapter, "dim": cut.shape[-1] + adapter, "macs": cut.macs + branch.macs,
+            "share": rows[number]["share"] + share, "energy_share": rows[number]["energy_share"] + share,
+            "energy_saving_modelled": rows[number]["energy_saving_modelled"] - share,
+        } | _learned([pooled[number], branch(maps[len(learned) :])], pooled[-1], drawn, place, exit_ratio))  # fmt: skip
+    chosen = choose([*rows, *branches], tolerance)
     return {
         "cuts": rows,
+        "adapters": branches,
+        "best_adapter": chosen - len(rows) if chosen >= len(rows) else None,
         "full": {
             "tensor": last.name, "index": last.tensor, "dim": last.shape[-1], "macs": last.macs,
-            "accuracy": float(np.mean(_accuracies(pooled[-1], pooled[-1], drawn, place, exit_ratio)[0])),
+            "accuracy": float(np.mean(_accuracies([pooled[-1]], pooled[-1], drawn, place, exit_ratio)[0])),
         },
-        "best": choose(rows, tolerance),
+        "best": best,
         "exit_ratio": exit_ratio,
         "tolerance": tolerance,
         "energy_source": "share of the multiply-accumulates" if bench is None
@@ -138,12 +159,14 @@ def describe(result: dict) -> str:
         f"{f'at {ratio:g}':>8}{'+-':>7}{'saved':>8}  tensor",
     ]
     for i, cut in enumerate(result["cuts"]):
-        spread = "" if cut["ci95"] is None else f"{cut['ci95']:.3f}"
+        lines.append(_line(cut, i == result["best"]))
+    if result["adapters"]:
+        lines += ["", f"with an adapter of {result['adapters'][0]['filters']} filters, briefly trained:"]
+        lines += [_line(row, i == result["best_adapter"]) for i, row in enumerate(result["adapters"])]
         lines.append(
-            f"{'*' if i == result['best'] else '':>2}{cut['macs'] / 1e6:>8.2f}{cut['share']:>7.1%}{cut['bytes']:>14,}"
-            f"{cut['dim']:>8}{cut['accuracy']:>8.3f}{cut['staged']:>8.3f}{spread:>7}"
-            f"{cut['energy_saving_modelled']:>8.1%}  {cut['index']} {cut['tensor'].split(';')[0]}"
-        )
+            "no adapter pays: the cut alone saves more, or answers as well" if result["best_adapter"] is None else
+            "* the adapter pays: train it in with a recipe, [backbone] exit_block and adapter (microt distill)"
+        )  # fmt: skip
     best, full = result["cuts"][result["best"]], result["full"]
     lines += [
         "",
@@ -153,6 +176,15 @@ def describe(result: dict) -> str:
         f"microt compile {result['file']} --exit {best['index']} --exit {full['index']} --pixels -o backbone.mtb",
     ]
     return "\n".join(lines)
+
+
+def _line(row: dict, chosen: bool) -> str:
+    spread = "" if row["ci95"] is None else f"{row['ci95']:.3f}"
+    return (
+        f"{'*' if chosen else '':>2}{row['macs'] / 1e6:>8.2f}{row['share']:>7.1%}{row['bytes']:>14,}"
+        f"{row['dim']:>8}{row['accuracy']:>8.3f}{row['staged']:>8.3f}{spread:>7}"
+        f"{row['energy_saving_modelled']:>8.1%}  {row['index']} {row['tensor'].split(';')[0]}"
+    )
 
 
 def write(result: dict, folder: str | Path) -> dict[str, Path]:
@@ -180,6 +212,10 @@ def draw(result: dict) -> bytes:
     top.plot(share, [100 * c["accuracy"] for c in cuts], "o-", color=ORANGE, ms=4, label="answered at the cut alone")
     top.errorbar(share, [100 * c["staged"] for c in cuts], [100 * (c["ci95"] or 0) for c in cuts], color=BLUE,
                  marker="o", ms=4, capsize=2, label=f"{result['exit_ratio']:.0%} answered at the cut")  # fmt: skip
+    if result["adapters"]:
+        top.errorbar([100 * c["share"] for c in result["adapters"]], [100 * c["staged"] for c in result["adapters"]],
+                     [100 * (c["ci95"] or 0) for c in result["adapters"]], color=VERMILION, marker="^", ms=5, ls="",
+                     capsize=2, label="the same with an adapter")  # fmt: skip
     top.axhline(100 * result["full"]["accuracy"], color=GREEN, lw=1, ls="--", label="always to the end")
     best = cuts[result["best"]]
     top.plot(100 * best["share"], 100 * best["staged"], "*", ms=17, color=VERMILION, zorder=5,
@@ -254,8 +290,7 @@ class Network:
         found = [np.empty((len(x), cut.shape[-1]), np.float32) for cut in cuts]
         scales = {d["index"]: d["quantization"] for d in self._interpreter.get_tensor_details()}
         for i, picture in enumerate(x):
-            self._interpreter.set_tensor(self._input["index"], (picture.astype(np.int16) - 128).astype(np.int8)[None])
-            self._interpreter.invoke()
+            self._run(picture)
             for rows, cut in zip(found, cuts, strict=True):
                 scale, zero = scales[cut.tensor]
                 rows[i] = scale * (
@@ -263,6 +298,22 @@ class Network:
                 )
             progress(i + 1, len(x))
         return found
+
+    def maps(self, cut: Cut, x: np.ndarray, progress: Callable[[int, int], None]) -> np.ndarray:
+        """(N, *cut.shape) float16: a cut's maps. x: (N, size, size, 3) uint8."""
+        found = np.empty((len(x), *cut.shape), np.float16)
+        scale, zero = next(d for d in self._interpreter.get_tensor_details() if d["index"] == cut.tensor)[
+            "quantization"
+        ]
+        for i, picture in enumerate(x):
+            self._run(picture)
+            found[i] = scale * (self._interpreter.get_tensor(cut.tensor)[0].astype(np.float32) - zero)
+            progress(i + 1, len(x))
+        return found
+
+    def _run(self, picture: np.ndarray) -> None:
+        self._interpreter.set_tensor(self._input["index"], (picture.astype(np.int16) - 128).astype(np.int8)[None])
+        self._interpreter.invoke()
 
     def _pooled_length(self, tensor: int, place: int) -> int:
         """Values that stand for a tensor of which, after `place`, only the mean is wanted; 0 for any other tensor."""
@@ -330,10 +381,19 @@ def _fewer(episode, queries: int, rng: np.random.Generator):
     return episode.support, episode.support_y, episode.query[chosen], episode.query_y[chosen]
 
 
-def _accuracies(values, last, drawn, place, ratio: float):
-    """Per episode: accuracy of the cut alone, staged at the ratio, and of the head on [cut, last]."""
-    parts = [_rooted(v) for v in (values, last)]
-    z = [head.centred(p, np.concatenate([v.mean(axis=0) for v in p])) for p in ([parts[0]], parts)]
+def _learned(vectors: list[np.ndarray], last: np.ndarray, drawn, place, ratio: float) -> dict:
+    """The accuracies of a row, of the vectors at a cut and the last one."""
+    alone, staged, complete = _accuracies(vectors, last, drawn, place, ratio)
+    return {
+        "accuracy": float(np.mean(alone)), "staged": float(np.mean(staged)), "full": float(np.mean(complete)),
+        "ci95": float(1.96 * np.std(staged, ddof=1) / len(staged) ** 0.5) if len(staged) > 1 else None,
+    }  # fmt: skip
+
+
+def _accuracies(vectors, last, drawn, place, ratio: float):
+    """Per episode: accuracy of the cut's vectors alone, staged at the ratio, and of the head on them and the last."""
+    parts = [_rooted(v) for v in (*vectors, last)]
+    z = [head.centred(p, np.concatenate([v.mean(axis=0) for v in p])) for p in (parts[:-1], parts)]
     alone, staged, full = [], [], []
     for support, support_y, query, query_y in drawn:
         classes = int(support_y.max()) + 1

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from microt import split as splitting
+from microt import split_adapter
 from microt.compiler.compile import compile_tflite
 from microt.data import Dataset
 from microt.engine import Backbone
@@ -80,6 +81,53 @@ def test_shipped_backbone_without_its_first_exits_branch():
     assert [(cut.shape, cut.beside) for cut in cuts[9:]] == [
         ((7, 7, 128), 0), ((7, 7, 128), 128), ((7, 7, 128), 128), ((7, 7, 256), 256),
     ]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def adapted():
+    return splitting.split(network(), pictures(each=60), shots=5, episodes=2, queries=6, adapter=24)
+
+
+def test_an_adapter_is_trained_at_the_best_cut_and_those_before(adapted):
+    rows = adapted["adapters"]
+    assert [row["cut"] for row in rows] == list(range(max(adapted["best"] - 2, 0), adapted["best"] + 1))
+    for row in rows:
+        cut = adapted["cuts"][row["cut"]]
+        h, w, c = cut["shape"]
+        work = (h // 2) * (w // 2) * (9 * c + 24 * c)
+        assert (row["macs"], row["dim"], row["bytes"]) == (cut["macs"] + work, c + 24, cut["bytes"] + 24)
+        share = work / adapted["full"]["macs"]
+        assert row["energy_saving_modelled"] == pytest.approx(cut["energy_saving_modelled"] - share)
+        assert 0 < row["accuracy"] <= 1
+    text = splitting.describe(adapted)
+    assert "with an adapter of 24 filters" in text
+    assert ("the adapter pays" in text) == (adapted["best_adapter"] is not None)
+    assert splitting.draw(adapted)[:4] == b"\x89PNG"
+
+
+def test_an_adapter_learns_what_the_end_sees():
+    """Two kinds of map that their means do not tell apart, but their texture does."""
+    rng = np.random.default_rng(0)
+    kind = np.arange(400) % 2
+    flat, checked = np.ones((8, 8, 4)), np.indices((8, 8)).sum(axis=0)[..., None] % 2 * 2 * np.ones(4)
+    maps = np.where(kind[:, None, None, None], checked, flat) + rng.normal(0, 0.1, (400, 8, 8, 4))
+    last = np.stack([kind, 1 - kind], axis=1).repeat(4, axis=1) + rng.uniform(0, 0.1, (400, 8))
+    branch = split_adapter.train(maps, last, 8)
+    found = branch(maps)
+    assert found.shape == (400, 8) and branch.macs == 16 * (9 * 4 + 8 * 4)
+
+    def apart(vectors):
+        means = [vectors[kind == k].mean(axis=0) for k in (0, 1)]
+        return np.linalg.norm(means[0] - means[1]) / vectors[kind == 0].std(axis=0).mean()
+
+    assert apart(found) > 5 > apart(maps.mean(axis=(1, 2)))
+
+
+def test_an_adapter_learns_from_no_picture_that_it_is_asked_about():
+    rows = split_adapter.pictures(300, np.arange(0, 300, 2), np.random.default_rng(0))
+    assert (rows % 2 == 1).all() and len(rows) == 150
+    with pytest.raises(ValueError, match="adapter: expected 100 pictures or more to train it on, got 20 of 80"):
+        split_adapter.pictures(80, np.arange(60), np.random.default_rng(0))
 
 
 def test_pooled_maps_are_the_engines(result):
