@@ -57,26 +57,31 @@ def test_samples_are_enough_for_an_episode_of_each_class():
     assert np.bincount(np.bincount(y[rows], minlength=50)).tolist() == [20] + [0] * 29 + [30]
 
 
+def test_directions_astray_are_seen_where_the_cosine_sees_nothing():
+    exact, y = embeddings()
+    near = [100 + v for v in exact]
+    found = rounding.measure(near, *rounded(near, 100), transform(), y)
+    assert min(found["cosine"]) > 0.9999 and max(found["centred"]) < 0.98
+
+
 @pytest.mark.parametrize("lost, corrected, tried, taken", [
-    ({False: 0.4}, False, [False], False),
-    ({False: 0.9, True: 0.2}, False, [False, True], True),
-    ({False: 0.9, True: 1.2}, False, [False, True], False),
-    ({True: 0.1}, True, [True], True),
+    ({False: (0.4, 0.9)}, False, [False], False),
+    ({False: (0.9, 0.9), True: (0.2, 0.9)}, False, [False, True], True),
+    ({False: (0.9, 0.9), True: (1.2, 0.95)}, False, [False, True], False),
+    ({False: (0.0, 0.6), True: (0.3, 0.7)}, False, [False, True], True),
+    ({False: (0.0, 0.7), True: (0.9, 0.9)}, False, [False, True], False),
+    ({True: (0.1, 0.9)}, True, [True], True),
 ])  # fmt: skip
 def test_bias_is_corrected_where_int8_costs_too_much(lost, corrected, tried, taken):
     seen, said = [], []
 
     def convert(correction):
         seen.append(correction)
-        figures = [0.8, 0.8]
-        return {
-            "cosine": figures,
-            "float": figures,
-            "int8": figures,
-            "points_lost": [0.0, lost[correction]],
-        }, correction
+        figures, (points, centred) = [0.8, 0.8], lost[correction]
+        found = {"cosine": figures, "centred": [0.99, centred], "float": figures, "int8": figures}
+        return found | {"points_lost": [0.0, points]}, correction
 
     cost, (_, made) = rounding.least(convert, corrected, said.append)
     assert seen == tried and cost["bias_correction"] == made == taken
     assert any("once more with bias correction" in line for line in said) == (len(tried) == 2)
-    assert any("train for longer" in line for line in said) == (min(lost.values()) > 0.5)
+    assert any("train for longer" in line for line in said) == (lost[taken][0] > 0.5)

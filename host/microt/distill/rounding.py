@@ -11,6 +11,7 @@ from microt import head
 from microt.data import Dataset, draw_episode
 
 MOST_POINTS = 0.5  # of few-shot accuracy that int8 may cost
+LEAST_COSINE = 0.8  # of the centred directions, float against int8
 WAYS, SHOTS, QUERIES, EPISODES = 10, 10, 20, 20
 CLASSES = 30  # to draw from
 
@@ -31,24 +32,29 @@ def measure(
     *,
     seed: int = 0,
 ) -> dict:
-    """{"cosine", "float", "int8", "points_lost"}, each a figure an exit; accuracies None of too few samples a class.
+    """{"cosine", "centred", "float", "int8", "points_lost"}, each a figure an exit; None of too few samples a class.
 
+    cosine is of the embeddings, centred of their square roots less the mean of the float ones, which is where heads
+    look: embeddings that hardly differ have a cosine of 1 whatever rounding does to their differences.
     exact: (N, dim) float32 an exit. rough: the same int8, with their (scale, zero point). features: of each exit's
     head. y: labels (N,). float and int8 are the shares of right answers over EPISODES of up to WAYS classes, the same
     ones for both, half of each class taught where there are fewer than SHOTS and some; points_lost is of 100.
     """
     plain = [(r.astype(np.float32) - zero) * scale for r, (scale, zero) in zip(rough, quantization, strict=True)]
-    norms = [np.linalg.norm(a, axis=1) * np.linalg.norm(b, axis=1) for a, b in zip(exact, plain, strict=True)]
-    found = {
-        "cosine": [
-            float(np.mean((a * b).sum(axis=1) / np.maximum(n, 1e-9)))
-            for a, b, n in zip(exact, plain, norms, strict=True)
-        ]
-    }
+    found = {"cosine": [], "centred": []}
+    for a, b in zip(exact, plain, strict=True):
+        found["cosine"].append(_cosine(a, b))
+        a, b = (np.sqrt(np.maximum(v, 0)) for v in (a, b))
+        found["centred"].append(_cosine(a - a.mean(axis=0), b - a.mean(axis=0)))
     kinds = ((list(exact), lambda u: u), (plain, head.quantized_rows))  # the device keeps its rows in int8
     accuracy = [_accuracy([keep(_inputs(f, arrays)) for f in features], features, y, seed) for arrays, keep in kinds]
     lost = None if None in accuracy else [100 * (a - b) for a, b in zip(*accuracy, strict=True)]
     return found | {"float": accuracy[0], "int8": accuracy[1], "points_lost": lost}
+
+
+def _cosine(a: np.ndarray, b: np.ndarray) -> float:
+    norms = np.linalg.norm(a, axis=1) * np.linalg.norm(b, axis=1)
+    return float(np.mean((a * b).sum(axis=1) / np.maximum(norms, 1e-9)))
 
 
 def most_lost(found: dict) -> float:
@@ -57,7 +63,8 @@ def most_lost(found: dict) -> float:
 
 
 def least(convert: Callable[[bool], tuple], corrected: bool, log: Callable[[str], None]) -> tuple[dict, tuple]:
-    """The conversion that loses least: with bias correction, too, where one without loses over MOST_POINTS.
+    """The conversion that loses least: with bias correction, too, where one without loses over MOST_POINTS, or the
+    directions that heads see go astray (LEAST_COSINE).
 
     convert(bias_correction) -> (what `measure` found, ...). corrected: to begin with bias correction. Returns the
     figures, "bias_correction" among them, and all that `convert` gave.
@@ -68,19 +75,21 @@ def least(convert: Callable[[bool], tuple], corrected: bool, log: Callable[[str]
         found.append((made[0] | {"bias_correction": correction}, made))
         for line in describe(made[0]):
             log(line + (", bias corrected" if correction else ""))
-        if most_lost(made[0]) <= MOST_POINTS:
+        if most_lost(made[0]) <= MOST_POINTS and min(made[0]["centred"]) >= LEAST_COSINE:
             return found[-1]
         if not correction:
-            log(f"int8 costs more than {MOST_POINTS} points: once more with bias correction")
-    log(f"int8 costs more than {MOST_POINTS} points: calibrate with more pictures, or train for longer")
-    return min(found, key=lambda one: most_lost(one[0]))
+            log("int8 loses too much: once more with bias correction")
+    best = min(found, key=lambda one: (max(most_lost(one[0]) - MOST_POINTS, 0), -min(one[0]["centred"])))
+    if most_lost(best[0]) > MOST_POINTS:
+        log(f"int8 costs more than {MOST_POINTS} points: calibrate with more samples, or train for longer")
+    return best
 
 
 def describe(found: dict) -> list[str]:
     """A line for each exit."""
     lines = []
     for e, cosine in enumerate(found["cosine"]):
-        text = f"int8 against float, exit {e}: cosine {cosine:.4f}"
+        text = f"int8 against float, exit {e}: cosine {cosine:.4f}, centred {found['centred'][e]:.3f}"
         if found["points_lost"] is not None:
             text += (
                 f", few-shot accuracy {found['int8'][e]:.3f} against {found['float'][e]:.3f} "
