@@ -1,21 +1,26 @@
 # SPDX-License-Identifier: MIT
-# ruff: noqa: B904
-# A task where memory is short: heads made in place of those before.
+# ruff: noqa: B904, E402
+# A task where memory is short: heads made in place of those before. On a LittleFS in RAM.
 
 try:
-    import os
     from random import getrandbits, seed
 
+    import vfs
     from microt.heads import Head, dual
 
     from microt import Task
 except ImportError:
-    print("SKIP needs microt")
+    print("SKIP needs microt and vfs")
+    raise SystemExit
+
+if not hasattr(vfs, "VfsLfs2"):
+    print("SKIP needs vfs.VfsLfs2")
     raise SystemExit
 
 from byte_net import ByteNet
+from ram_disk import Disk, mount
 
-PATH = "small_heap_task"
+PATH = "/sh/task"
 seed(3)
 net = ByteNet(6, 6)
 CENTRES = {name: bytes(getrandbits(6) for _ in range(12)) for name in ("apple", "pear", "fig")}
@@ -27,13 +32,6 @@ def sample(name):
 
 def values(heads):
     return [list(h.weights) + list(h.bias) + list(h.background) + [h.background_bias] for h in heads]
-
-
-def clean():
-    if PATH in os.listdir():
-        for name in os.listdir(PATH):
-            os.remove(PATH + "/" + name)
-        os.rmdir(PATH)
 
 
 room = 0
@@ -48,7 +46,7 @@ def few(exit, d, classes):
     return Head(exit, d, classes)
 
 
-clean()
+mount(Disk(40), "/sh")
 task = Task(net, PATH)
 for _ in range(5):
     for name in CENTRES:
@@ -83,5 +81,5 @@ except MemoryError as error:
     assert "3 classes and 20 samples are kept" in str(error), error
 dual.Head = Head
 assert not other.fitted and other.predict(sample("pear")).label == "pear"
-clean()
+vfs.umount("/sh")
 print("OK")

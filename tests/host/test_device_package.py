@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from microt.auroc import auroc
 from microt.boards import unixport
 from microt.learning import exits
 
