@@ -12,6 +12,7 @@ from PIL import Image
 from microt.data import Dataset
 from microt.distill import train as training
 from microt.distill import trainer as trainers
+from microt.distill.curves import draw_curves
 from microt.distill.losses import CosineSoftmax, cosine_distance, root
 from microt.distill.recipe import load_recipe
 from microt.distill.start import convolutions, load_start, read_backbone
@@ -236,5 +237,5 @@ def test_too_few_pictures_for_a_batch(random_start):
 
 def test_curves_are_drawn(tmp_path):
     history = [{"step": s, "part_own": 1 / s, "total": 2 / s} for s in (1, 2, 3)]
-    training.draw_curves(history, tmp_path / "curves.png")
+    draw_curves(history, tmp_path / "curves.png")
     assert (tmp_path / "curves.png").stat().st_size > 2000

@@ -24,10 +24,11 @@ from keras import ops
 from microt.data import SUFFIXES, Dataset, load, read_pictures
 from microt.distill import rounding
 from microt.distill.augment import augment, draw
+from microt.distill.curves import draw_curves
 from microt.distill.recipe import Augment, Backbone, Data, ExitLoss, Features, Quantize, Recipe, Start, Train
 from microt.distill.start import read_backbone
 from microt.distill.teacher import cached_embeddings, teacher_named
-from microt.distill.train import convert, draw_curves, train
+from microt.distill.train import convert, train
 from microt.head import centred
 from microt.zoo.mobilenet_v1 import arguments_of
 

@@ -25,6 +25,7 @@ from microt.distill import devices
 from microt.distill import signals as training
 from microt.distill.adapt import MODELS, found_again, pseudo_classes
 from microt.distill.checkpoint import Checkpoint
+from microt.distill.curves import draw_curves
 from microt.distill.losses import cosine_distance, prototype_episode, root
 from microt.distill.objective import Objective
 from microt.distill.start import load_start
@@ -87,6 +88,7 @@ def adapt(
     model.save(out / "model.keras")
     (out / "recipe.toml").write_text(recipe.path.read_text())
     (out / "history.json").write_text(json.dumps({"recipe": recipe.path.name, "steps": history}, indent=1))
+    draw_curves(history, out / "curves.png")
     own = model.predict(plain[seen], verbose=0)[-1]
     labelled = dataclasses.replace(bank, y=pseudo_classes(np.sqrt(np.maximum(own, 0)), seed))
     paths = training.finish(recipe, model, [labelled], out, log)

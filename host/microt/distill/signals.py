@@ -24,6 +24,7 @@ from microt.compiler.compile import compile_tflite
 from microt.data import SPLITS
 from microt.distill import devices, rounding
 from microt.distill.checkpoint import Checkpoint
+from microt.distill.curves import draw_curves
 from microt.distill.features import build_features
 from microt.distill.losses import CosineSoftmax, prototype_episode, root
 from microt.distill.objective import Objective
@@ -193,8 +194,8 @@ def run(recipe_path: str | Path, out_dir: str | Path, log: Callable[[str], None]
     """Train as the recipe says, quantise, compile; returns the paths of what was written.
 
     Writes into out_dir: model.keras, start.keras (the untouched network), recipe.toml, history.json,
-    backbone.tflite, backbone_features.npz, backbone.mtb, int8.json and card.md. A run that was cut short goes on where
-    it was; of several workers the first writes and the others return {}.
+    curves.png, backbone.tflite, backbone_features.npz, backbone.mtb, int8.json and card.md. A run that was cut short
+    goes on where it was; of several workers the first writes and the others return {}.
     """
     devices.strategy()  # before TensorFlow does anything
     recipe, out = load_recipe(recipe_path), Path(out_dir)
@@ -212,7 +213,8 @@ def run(recipe_path: str | Path, out_dir: str | Path, log: Callable[[str], None]
     model.save(out / "model.keras")
     (out / "recipe.toml").write_text(recipe.path.read_text())  # of what shape it is, for `microt adapt`
     (out / "history.json").write_text(json.dumps({"recipe": recipe.path.name, "steps": history}, indent=1))
-    return {"model": out / "model.keras"} | finish(recipe, model, banks, out, log)
+    draw_curves(history, out / "curves.png")
+    return {"model": out / "model.keras", "curves": out / "curves.png"} | finish(recipe, model, banks, out, log)
 
 
 def make_bank(recipe: Recipe, data: Data, rng: np.random.Generator, log: Callable[[str], None]) -> Bank:

@@ -22,6 +22,7 @@ from microt.compiler.compile import compile_tflite
 from microt.data import Dataset, load
 from microt.distill import devices, rounding
 from microt.distill.checkpoint import Checkpoint
+from microt.distill.curves import draw_curves
 from microt.distill.features import build_features, exit_parts
 from microt.distill.recipe import Recipe, load_recipe
 from microt.distill.teacher import cached_embeddings, teacher_of
@@ -225,21 +226,3 @@ def epoch_rows(recipe: Recipe, data: Dataset, rng: np.random.Generator) -> np.nd
         ])
         for _ in range(batches)
     ])  # fmt: skip
-
-
-def draw_curves(history: list[dict], path: str | Path) -> None:
-    """Loss terms over the steps, one small plot a term."""
-    import matplotlib
-
-    matplotlib.use("Agg")
-    import matplotlib.pyplot as plt
-
-    terms = [k for k in history[0] if k != "step"]
-    figure, axes = plt.subplots(1, len(terms), figsize=(2.6 * len(terms), 2.4))
-    for axis, term in zip(np.atleast_1d(axes), terms, strict=True):
-        axis.plot([h["step"] for h in history], [h[term] for h in history])
-        axis.set_title(term.replace("_", ", "))
-        axis.set_xlabel("step")
-    figure.tight_layout()
-    figure.savefig(path, dpi=120)
-    plt.close(figure)

@@ -136,7 +136,7 @@ def draw(result: dict) -> bytes:
     left.set_xlabel("share answered at exit 0")
     right.set_xlabel("energy saved, % (modelled)")
     left.set_ylabel("accuracy, %")
-    left.legend(frameon=False, fontsize=8)
+    left.legend(frameon=True, framealpha=0.85, edgecolor="none", fontsize=8)
     figure.suptitle(headline(result), fontsize=10)
     figure.tight_layout()
     file = io.BytesIO()
