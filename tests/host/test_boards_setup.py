@@ -196,6 +196,14 @@ def test_setup_for_a_board_asks_for_what_its_firmware_needs(machine):
     )
 
 
+def test_setup_for_the_risc_v_board(machine):
+    missing = {"id": "echo 1000", "sudo": "exit 1", "apt-get": "exit 1"}
+    result = run_setup(machine("qemu-system-riscv32", "riscv64-unknown-elf-gcc", **missing), "VIRT_RV32")
+    assert result.returncode == 3
+    packages = "gcc-riscv64-unknown-elf picolibc-riscv64-unknown-elf qemu-system-misc"
+    assert result.stderr == f"setup: run: sudo apt-get install --no-install-recommends {packages} \n"
+
+
 def test_setup_for_a_board_that_is_not_there(machine):
     result = run_setup(machine(), "PYBOARD")
     assert (result.returncode, result.stderr) == (2, "setup: expected a folder of boards/, got PYBOARD\n")
