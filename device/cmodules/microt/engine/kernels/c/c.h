@@ -2,7 +2,7 @@
 //
 // Tuned plain C for cores with some thirty registers and a multiplication of 32 by 32 bits (RISC-V, Xtensa, the host), bit
 // for bit equal to the reference kernels. They take the weights in TensorFlow Lite's order, so every generic file runs on
-// them as it is, and what working memory they need, up to 1.7 KB, is on the stack.
+// them as it is, and what working memory they need, up to 1.8 KB, is on the stack.
 //
 // Their rules: a load serves several multiplications (four output channels by three pixels, or three outputs of a row);
 // inputs lose their zero point, or the bias takes it over, before the loop; a window's padding is written down as values,

@@ -11,7 +11,7 @@
 #include "../ref/window.h"
 
 #define PIXELS (3) // three pixels by four channels: 12 sums, 5 pointers and 7 values in flight
-#define PATCH_TAPS (128)
+#define PATCH_TAPS (160) // 3x3 windows of 16 channels fit
 #define PART_CHANNELS (32)
 
 // The arguments in the file's order.
