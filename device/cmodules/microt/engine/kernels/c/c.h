@@ -8,6 +8,10 @@
 // inputs lose their zero point, or the bias takes it over, before the loop; a window's padding is written down as values,
 // so that no loop asks where it is; the constants of a channel are loaded once for several outputs.
 //
+// There is no layout of their own. Two products in one multiplication, as kernels/m0/pointwise.S has them, take as many
+// instructions here as two multiplications: without a carry, putting right the lower product's borrow costs one more. Loads
+// of weights, all that another order could spare, are one in eight instructions of the widest loop.
+//
 // What they leave to the reference kernels: groups, channel multipliers, depthwise windows that are dilated or not 3x3, 5x5
 // or 7x7 of stride 1 or 2, fewer than four output channels, fewer than three pixels, constants that are not at a multiple
 // of 4 in memory, and all operators that are not in c.c.
