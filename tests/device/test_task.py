@@ -348,8 +348,14 @@ class Wide:
         return None
 
 
+def over(depth):
+    # writes over the stack, where pointers to what is done with would keep it from being collected
+    return depth and over(depth - 1)
+
+
 def fill_memory(largest):
     blocks = []
+    over(30)
     gc.collect()
     for size in (65536, 8192, largest):
         try:

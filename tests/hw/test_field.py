@@ -302,7 +302,7 @@ def test_a_day_in_the_field(device):
 
 def test_samples_over_the_line_and_on_a_display(start):
     """Base64 over the board's line is the same sample; the display shows what the line says; asleep in between."""
-    device = EmulatedDevice(start, {"display": "screen", "light_sleep": True})
+    device = EmulatedDevice(start, {"display": "screen", "light_sleep": True, "limit": SHOTS, "keep": "random"})
     screen = b"def show(text):\n    with open('/screen.txt', 'a') as file:\n        file.write(text + '\\n')\n"
     device.install({"/screen.py": screen})
     device.power_on()
