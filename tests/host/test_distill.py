@@ -14,7 +14,7 @@ from microt.distill import train as training
 from microt.distill import trainer as trainers
 from microt.distill.curves import draw_curves
 from microt.distill.losses import CosineSoftmax, cosine_distance, root
-from microt.distill.recipe import load_recipe
+from microt.distill.recipe import Start, load_recipe
 from microt.distill.start import convolutions, load_start, read_backbone
 from microt.head import load_features
 from microt.zoo.macs import macs
@@ -43,6 +43,13 @@ def test_the_shipped_recipe_goes_on_from_the_first():
         for key in ("width", "resolution", "exit_block", "adapter", "adapter_block", "beside", "last_stride")
     }
     assert (macs(model), macs(model, 0)) == (14_475_968, 6_052_672)
+
+
+def test_the_cortex_m7s_recipe_is_within_its_bars():
+    recipe = load_recipe(ROOT / "models" / "mobilenet_v2_96.toml")
+    _, model = trainers._fresh(dataclasses.replace(recipe, start=Start(random=True)))
+    assert macs(model) <= 60e6 and macs(model, 0) <= 0.45 * macs(model)
+    assert (macs(model), macs(model, 0)) == (48_557_952, 21_749_760)
 
 
 @pytest.mark.parametrize("change, message", [
