@@ -41,7 +41,7 @@ def files(tmp_path, search=SEARCH):
 
 @pytest.mark.slow
 def test_two_processes_share_the_trials(tmp_path):
-    pytest.importorskip("optuna", reason="Optuna is not installed: pip install 'microt[search]'")
+    pytest.importorskip("optuna", reason="Optuna is not installed: .venv/bin/pip install -e '.[search]'")
     recipe, search = files(tmp_path)
     command = [sys.executable, "-m", "microt.cli", "distill", str(recipe), "--search", str(search), "-o"]
     environment = os.environ | {"PYTHONPATH": str(ROOT / "host"), "TF_CPP_MIN_LOG_LEVEL": "3"}
@@ -84,7 +84,7 @@ def test_wrong_searches(tmp_path, monkeypatch, change, message):
 
 def test_without_optuna_the_command_that_installs_it(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "optuna", None)
-    with pytest.raises(ValueError, match=r"needs Optuna: pip install 'microt\[search\]'"):
+    with pytest.raises(ValueError, match=r"needs Optuna; in the checkout: \.venv/bin/pip install -e '\.\[search\]'"):
         searching.search(*files(tmp_path), tmp_path / "out")
 
 

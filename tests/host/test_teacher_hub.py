@@ -26,7 +26,7 @@ loss.full = {teacher = 1.0}
 @pytest.fixture
 def preset(tmp_path):
     """The folder of a preset: DINOv2 of two layers and 12 values, trained on 70 pixels."""
-    hub = pytest.importorskip("keras_hub", reason="KerasHub is not installed: pip install 'microt[hub]'")
+    hub = pytest.importorskip("keras_hub", reason="KerasHub is not installed: .venv/bin/pip install -e '.[hub]'")
     keras.utils.set_random_seed(5)
     backbone = hub.models.DINOV2Backbone(
         patch_size=14, num_layers=2, hidden_dim=12, num_heads=2, intermediate_dim=24, image_shape=(70, 70, 3),
@@ -80,5 +80,5 @@ def test_a_recipe_trains_from_it(preset, tmp_path):
 
 def test_without_kerashub_the_command_that_installs_it(monkeypatch):
     monkeypatch.setitem(sys.modules, "keras_hub", None)
-    with pytest.raises(ValueError, match=r"needs KerasHub: pip install 'microt\[hub\]'"):
+    with pytest.raises(ValueError, match=r"needs KerasHub; in the checkout: \.venv/bin/pip install -e '\.\[hub\]'"):
         teacher_named("dinov2_small")

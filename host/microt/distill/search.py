@@ -169,7 +169,7 @@ def _optuna():
     try:
         import optuna
     except ImportError:
-        raise ValueError("--search needs Optuna: pip install 'microt[search]'") from None
+        raise ValueError("--search needs Optuna; in the checkout: .venv/bin/pip install -e '.[search]'") from None
     return optuna
 
 

@@ -114,7 +114,9 @@ class KerasTeacher:
         try:
             import keras_hub
         except ImportError:
-            raise ValueError("teacher.keras_hub needs KerasHub: pip install 'microt[hub]'") from None
+            raise ValueError(
+                "teacher.keras_hub needs KerasHub; in the checkout: .venv/bin/pip install -e '.[hub]'"
+            ) from None
         import keras
 
         try:
