@@ -273,6 +273,15 @@ def pack(program: dict) -> bytes:
     return seal(head + body)
 
 
+def pack_moved(program: dict, index: int, past: int) -> bytes:
+    """`pack` with an op's weights `past` bytes behind a multiple of 16."""
+    weights = program["ops"][index]["weights"]
+    program["ops"][index]["weights"] = bytes(past) + weights
+    data = pack(program)
+    data = put(data, "ops", index, "weights", get(data, "ops", index, "weights") + past)
+    return put(data, "ops", index, "weights_size", len(weights))
+
+
 def every_operator(seed: int = 0) -> dict:
     """A program of all operators: two exits (the first with a branch), features, a pixel table."""
     rng = np.random.default_rng(seed)

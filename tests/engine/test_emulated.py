@@ -18,7 +18,7 @@ from random_operators import OPERATORS
 
 from microt.boards import firmware, unixport
 from microt.compiler import compile_tflite, read_info
-from microt.engine import Backbone
+from microt.engine import TARGETS, Backbone
 
 sys.path.insert(0, str(Path(__file__).with_name("emulated")))
 
@@ -221,6 +221,21 @@ def test_hostile_files_do_no_harm(core, tmp_path):
     assert [line for line in found if line[1] == "bad"] == []
     accepted = sum(word == "ok" for _, word, _ in found)
     assert 100 < accepted < 1200
+
+
+@pytest.mark.parametrize("core", machine.CORES)
+def test_weights_of_layout_1_lie_anywhere(core, tmp_path):
+    """In a file for the core's own kernels too."""
+    skip_without(core)
+    x = np.random.default_rng(SEED).integers(-128, 128, (6, 6, 4)).astype(np.int8)
+    net = Backbone(mtb_file.pack(mtb_file.depthwise_in_place()))
+    expected = [tensor for _, tensor in net.tensors(x)] + [net.run(x)]
+    cases = []
+    for past in range(4):
+        moved = mtb_file.pack_moved(mtb_file.depthwise_in_place(), 0, past)
+        moved = mtb_file.put_header(moved, "target", TARGETS.index(machine.CORES[core].target))
+        cases.append(machine.Case(f"{past} bytes", moved, x, expected))
+    assert machine.wrong(cases, tmp_path, core) == []
 
 
 def changed(rng, data):

@@ -14,9 +14,11 @@ from pathlib import Path
 import fuzz
 import layouts_file
 import mtb_file
+import numpy as np
 import pytest
 
 from microt.compiler import layout_dsp
+from microt.engine import Backbone
 
 DRIVER = Path(__file__).with_name("fuzz_layouts.c")
 
@@ -99,6 +101,25 @@ def test_depthwise_in_place_of_dsp(driver, tmp_path):
     assert f"expected {scratch} bytes of scratch, got {scratch - 1}" in opened(
         driver, tmp_path, moved(size=scratch - 1)
     )
+
+
+@pytest.mark.parametrize("past", [1, 2, 3])
+def test_weights_of_layout_1_lie_anywhere(driver, tmp_path, past):
+    """The reference kernels, whose layout it is on every target, read bytes; a target's own kernels read words."""
+    x = np.random.default_rng(past).integers(-128, 128, (6, 6, 4)).astype(np.int8)
+    moved = mtb_file.pack_moved(mtb_file.depthwise_in_place(), 0, past)
+    assert mtb_file.get(moved, "ops", 0, "weights") % 4 == past
+    aligned = mtb_file.pack(mtb_file.depthwise_in_place())
+    np.testing.assert_array_equal(Backbone(moved).run(x), Backbone(aligned).run(x))
+    assert opened(driver, tmp_path, moved) == ""
+    for code, target in enumerate(TARGETS, 1):
+        assert opened(driver, tmp_path, mtb_file.put_header(moved, "target", code)) == ""
+        own = GOOD[target]
+        assert mtb_file.get(own, "ops", 2, "layout") >= 16
+        said = opened(
+            driver, tmp_path, mtb_file.put(own, "ops", 2, "weights", mtb_file.get(own, "ops", 2, "weights") + past)
+        )
+        assert "not at a multiple of 4" in said
 
 
 def wrong_sections(target, laid, without_records):
