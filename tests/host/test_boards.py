@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Board descriptions, builds, the unix build and ROMFS images: what needs no emulator."""
 
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -65,6 +66,23 @@ def test_build_names_the_missing_compiler(monkeypatch):
     monkeypatch.setenv("PATH", "/nonexistent")
     with pytest.raises(RuntimeError, match="MPS2_AN386: arm-none-eabi-gcc is not installed; tools/setup.sh"):
         firmware.build(Board.load("MPS2_AN386"))
+
+
+def test_a_changed_flag_or_make_file_makes_objects_stale(tmp_path):
+    if not shutil.which("arm-none-eabi-gcc"):
+        pytest.skip("arm-none-eabi-gcc is not installed")
+    target = tmp_path / "microt" / "engine" / "mtb_error.o"
+    command = ["make", "-C", firmware.ROOT / "boards" / "mps", "BOARD=MPS2_AN386", f"BUILD={tmp_path}", target]
+    command += [f"MICROPYTHON_DIR={firmware.micropython()}", f"USER_C_MODULES={firmware.MODULES}"]
+
+    def made(*arguments):
+        done = subprocess.run([*command, *arguments], capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+        return "CC " in done.stdout
+
+    assert made() and not made()
+    assert made("MICROT_REFERENCE=1") and not made("MICROT_REFERENCE=1")
+    assert made("MICROT_REFERENCE=1", "-W", "Makefile")
 
 
 def test_build_shows_the_compilers_error(tmp_path, monkeypatch):

@@ -18,3 +18,8 @@ MICROT_FAST := front_end $(patsubst $(MICROT_MOD_DIR)/engine/%.c,%,$(wildcard $(
     $(addprefix kernels/ref/,average_pool_2d conv_2d depthwise_conv_2d fully_connected mean)
 $(BUILD)/microt/engine/%.o: CFLAGS += -Os -ffp-contract=off -fno-math-errno
 $(addprefix $(BUILD)/microt/engine/,$(addsuffix .o,$(MICROT_FAST))): CFLAGS += -O2
+
+# MicroPython's rules make no object anew when flags change, and none of assembly when what it includes does.
+MICROT_OBJ = $(patsubst $(MICROT_MOD_DIR)/%,$(BUILD)/microt/%.o,$(basename $(1)))
+$(call MICROT_OBJ,$(SRC_USERMOD_C) $(SRC_USERMOD_LIB_C) $(SRC_USERMOD_LIB_ASM)): $(MICROT_MOD_DIR)/micropython.mk
+$(call MICROT_OBJ,$(SRC_USERMOD_LIB_ASM)): $(wildcard $(MICROT_MOD_DIR)/engine/kernels/*/assembly.h)
