@@ -16,15 +16,15 @@ CLEAR = 0.25  # of the share that `first` and `last` are set by
 STEPS = 12
 
 
-def levels(first, last, threshold, rate, confidence=None):
+def levels(first, last, threshold, rate, scores=None):
     """(rate, clear, first, last) from the HeldOut of exit 0 and of the last exit.
 
-    threshold: of the confidence at exit 0, by default that of `first`. rate: share of known
+    threshold: of the exit score; scores: of the samples, by default those of `first`. rate: share of known
     samples to reject at most, 0 to 1; ValueError.
     """
     check(rate)
     known = first.known()
-    confidence = confidence or first.confidence
+    scores = scores or first.score
     near = sorted(first.familiarity[i] for i in known)
     far = sorted(last.familiarity[i] for i in known)
     low, high = 0.0, 1.0
@@ -32,9 +32,7 @@ def levels(first, last, threshold, rate, confidence=None):
     for _ in range(STEPS):
         share = (low + high) / 2
         tried = (rate, quantile(near, share * CLEAR), quantile(near, share), quantile(far, share))
-        lost = sum(
-            1 for i in known if rejects(tried, threshold, confidence[i], first.familiarity[i], last.familiarity[i])
-        )
+        lost = sum(1 for i in known if rejects(tried, threshold, scores[i], first.familiarity[i], last.familiarity[i]))
         if lost <= rate * len(known):
             low, found = share, tried
         else:
@@ -42,12 +40,12 @@ def levels(first, last, threshold, rate, confidence=None):
     return found
 
 
-def rejects(levels, threshold, confidence, near, far):
-    """Whether the rule answers None; near, far: familiarity at exit 0 and at the last exit."""
+def rejects(levels, threshold, score, near, far):
+    """Whether the rule answers None; score: at exit 0; near, far: familiarity there and at the last exit."""
     _, clear, first, last = levels
     if near < clear:
         return True
-    return not (confidence >= threshold and near >= first) and far < last
+    return not (score >= threshold and near >= first) and far < last
 
 
 def check(rate):

@@ -11,6 +11,7 @@ from microt import reject, threshold
 from microt.arrays import zeros
 from microt.heads import Head, dual, fit, means, solver
 from microt.heads.feature import Feature
+from microt.heads.heldout import exit_score
 from microt.heads.rows import Rows
 from microt.store import herding, snapshot
 from microt.store.journal import ENOSPC, EROFS, LABEL_BYTES, Journal
@@ -90,7 +91,7 @@ class Task:
 
     @property
     def threshold(self):
-        """The confidence from which on exit 0 answers; None before `calibrate`."""
+        """The `exit_score` from which on exit 0 answers; None before `calibrate`."""
         return self._threshold if self._quantiles else None
 
     @property
@@ -287,15 +288,15 @@ class Task:
         known = first.known()
         if not known:
             raise ValueError("calibrate: expected a class of 2 samples or more, got none")
-        shifts, confidence = None, first.confidence
+        shifts, scores = None, first.score
         if per_class:
             by = threshold.shifts(first, len(self.classes))
             shifts = {label: by[row] for row, label in enumerate(self.classes)}
-            confidence = threshold.shifted(first, by)
+            scores = [threshold.shifted(score, by[first.best[i]]) for i, score in enumerate(scores)]
         if max_loss is not None:
-            exit_ratio = threshold.ratio_for_loss(first, last, max_loss, confidence)
+            exit_ratio = threshold.ratio_for_loss(first, last, max_loss, scores)
         table = threshold.paper_table if paper else threshold.table
-        self._quantiles = table([confidence[i] for i in known])
+        self._quantiles = table([scores[i] for i in known])
         self._shifts = shifts
         self.exit_ratio = exit_ratio
         for place, held in enumerate((first, last)):
@@ -303,7 +304,7 @@ class Task:
                 self._heads[place].familiar = held.familiar
         self._reject = None
         if reject_rate is not None:
-            self._reject = reject.levels(first, last, self._threshold, reject_rate, confidence)
+            self._reject = reject.levels(first, last, self._threshold, reject_rate, scores)
 
     def predict(self, x):
         """Result(label, confidence, exit, scores, familiarity) of a sample; scores as `classes`, summing to 1.
@@ -316,10 +317,7 @@ class Task:
         levels = self._reject
         if self._threshold < threshold.ABOVE or levels or self._tracker:
             result = self._answer(0)
-            confidence = result.confidence
-            if self._shifts:
-                confidence = max(0.0, confidence + self._shifts.get(result.label, 0.0))
-            early = confidence >= self._threshold and not (levels and result.familiarity < levels[2])
+            early = self.exit_score(result) >= self._threshold and not (levels and result.familiarity < levels[2])
             unknown = bool(levels) and result.familiarity < levels[1]
             if self._tracker:
                 place = self._tracker.saw(early or unknown)
@@ -332,11 +330,19 @@ class Task:
         result = self._answer(self._last)
         return nothing(result) if levels and result.familiarity < levels[3] else result
 
+    def exit_score(self, result):
+        """What `threshold` is held against: -log(1 - confidence) of exit 0's Result, 0 up.
+
+        Moved by the class answered, where `calibrate` was asked for thresholds per class.
+        """
+        score = exit_score(sum(sorted(result.scores)[:-1]))
+        return threshold.shifted(score, self._shifts.get(result.label, 0.0)) if self._shifts else score
+
     def answers(self, x):
         """The Results of exit 0 and of the last exit, from one run; of the last alone until `fit`.
 
-        `predict` gives the first when its confidence reaches `threshold`, else the second; with thresholds per class
-        what counts is that confidence and the shift of its class.
+        `predict` gives the first when its `exit_score` reaches `threshold`, else the second; or None as the label,
+        where `calibrate` got a reject_rate.
         """
         self._expect_classes("answers")
         self._run(x)
@@ -533,7 +539,7 @@ class Task:
 
     def _uncalibrate(self):
         self._quantiles = None
-        self._shifts = None  # {label: what is added to the confidence}, None: thresholds are not per class
+        self._shifts = None  # {label: what is added to the exit score}, None: thresholds are not per class
         self._exit_ratio = None
         self._threshold = threshold.ABOVE
         self._reject = None

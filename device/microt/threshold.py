@@ -1,29 +1,30 @@
 # SPDX-License-Identifier: MIT
-"""When exit 0 may answer: a threshold on its confidence, from a share of answers asked for.
+"""When exit 0 may answer: a threshold on its exit score, from a share of answers asked for.
 
-exit_ratio is the share of samples answered at exit 0: a sample is answered there when its
-confidence (the highest score) is greater than or equal to the threshold. The threshold for a
-ratio r is the (1 - r) quantile of held-out confidences, those of taught samples under heads fitted
-without them, so about a share r of samples like them reaches it; equal confidences go one way
-together, so ties can only make the share larger. r = 1 answers all at exit 0 (threshold 0), r = 0 none
-(threshold ABOVE, which no confidence reaches).
+exit_ratio is the share of samples answered at exit 0: a sample is answered there when its exit score is greater than
+or equal to the threshold. The exit score is -log(1 - p) of the highest class probability p (`microt.heads.heldout`),
+with thresholds per class moved by what the class's held-out answers were worth (`shifts`), so that one threshold does
+for all classes.
 
-Of the confidences a table of POINTS quantiles is kept; ratios in between are interpolated.
+The threshold for a ratio r is the (1 - r) quantile of held-out exit scores, those of taught samples under heads fitted
+without them, so about a share r of samples like them reaches it; equal scores go one way together, so ties can only
+make the share larger. r = 1 answers all at exit 0 (threshold 0), r = 0 none (threshold ABOVE, which no score reaches).
 
-Thresholds per class are one threshold on confidences shifted by class (`shifts`), so that the table stays one.
+Of the scores a table of POINTS quantiles is kept; ratios in between are interpolated.
 """
 
 import gc
 from array import array
+from math import exp, log
 
 from microt.arrays import zeros
-from microt.heads.heldout import HeldOut
+from microt.heads.heldout import SURE, HeldOut, exit_score
 from microt.vector import axpy, dot, matvec
 
 FOLDS = 10
 POINTS = 33
-PRIOR = 20  # samples that speak for no shift
-ABOVE = 2.0
+ERRORS = 4  # that speak for no shift
+ABOVE = 2 * SURE
 
 
 def folds(journal):
@@ -65,20 +66,20 @@ def held_out(rows, solve, progress=None):
 
 
 def shifts(held, classes):
-    """By class answered, how much more often its answers are right than their confidence says (array("f"))."""
-    found = zeros(classes)
-    seen = [PRIOR] * classes
+    """By class answered, log(doubts / errors) of its held-out answers (array("f")): what its exit scores are moved by.
+
+    doubts: the sum of their 1 - p, which is how many were to be wrong. errors: how many were. ERRORS are added to each.
+    """
+    doubts, errors = [ERRORS] * classes, [ERRORS] * classes
     for i in held.known():
-        found[held.best[i]] += held.right[i] - held.confidence[i]
-        seen[held.best[i]] += 1
-    for c in range(classes):
-        found[c] /= seen[c]
-    return found
+        doubts[held.best[i]] += exp(-held.score[i])
+        errors[held.best[i]] += 1 - held.right[i]
+    return array("f", [log(doubts[c] / errors[c]) for c in range(classes)])
 
 
-def shifted(held, by):
-    """Confidences (list) of a HeldOut with the shift of the class answered; not below 0."""
-    return [max(0.0, c + by[held.best[i]]) if c >= 0 else c for i, c in enumerate(held.confidence)]
+def shifted(score, by):
+    """An exit score moved by the shift of the class answered; not below 0."""
+    return max(0.0, score + by)
 
 
 def quantile(ordered, share):
@@ -89,21 +90,21 @@ def quantile(ordered, share):
     return ordered[i] + (at - i) * (ordered[min(i + 1, n - 1)] - ordered[i])
 
 
-def table(confidences):
-    """POINTS quantiles (array("f"), rising) of confidences."""
-    ordered = sorted(confidences)
+def table(scores):
+    """POINTS quantiles (array("f"), rising) of exit scores."""
+    ordered = sorted(scores)
     quantiles = zeros(POINTS)
     for j in range(POINTS):
         quantiles[j] = quantile(ordered, j / (POINTS - 1))
     return quantiles
 
 
-def paper_table(confidences, repeats=200, draw=10):
+def paper_table(scores, repeats=200, draw=10):
     """As `table`, MicroT's way: the quantiles of `draw` confidences at a time, averaged over `repeats` draws.
 
     Draws are pseudo-random and always the same. MicroT draws from test samples; here they are held-out ones.
     """
-    values = array("f", confidences)
+    values = array("f", [1 - exp(-score) for score in scores])
     n, draw = len(values), min(draw, len(values))
     quantiles = zeros(POINTS)
     state = 1
@@ -114,19 +115,21 @@ def paper_table(confidences, repeats=200, draw=10):
             values[i], values[j] = values[j], values[i]
         part = table(values[:draw])
         axpy(1 / repeats, part, quantiles)
+    for j in range(POINTS):
+        quantiles[j] = exit_score(1 - quantiles[j])
     return quantiles
 
 
-def ratio_for_loss(first, last, max_loss, confidence=None):
+def ratio_for_loss(first, last, max_loss, scores=None):
     """The largest share to answer at exit 0 that costs at most `max_loss` of the last exit's accuracy.
 
-    first, last: HeldOut of exit 0 and of the last exit. confidence: of the samples at exit 0, by default of `first`.
+    first, last: HeldOut of exit 0 and of the last exit. scores: of the samples at exit 0, by default of `first`.
     """
     known = first.known()
-    confidence = confidence or first.confidence
+    scores = scores or first.score
     best = 0
     loss = 0
-    for place, i in enumerate(sorted(known, key=lambda i: -confidence[i])):
+    for place, i in enumerate(sorted(known, key=lambda i: -scores[i])):
         loss += last.right[i] - first.right[i]
         if loss <= max_loss * len(known):
             best = place + 1

@@ -11,7 +11,7 @@ file: {"support": rows of embeddings.bin, "labels": a str for each, "query": row
 are not taught}.
 
 Prints one line an episode, `EPISODE ` and a JSON object: {"thresholds": one a ratio, "threshold": for
-exit_ratio, "labels", "answers": [index of exit 0's label, its confidence, index of the last exit's
+exit_ratio, "labels", "answers": [index of exit 0's label, its exit score, index of the last exit's
 label, its confidence, its familiarity] for each query, "strangers": familiarities, "ms": {"learn",
 "fit", "calibrate", "predict"}}.
 """
@@ -92,7 +92,13 @@ def episode(net, job, lesson):
     for row in lesson["query"]:
         first, last = timed("predict", task.answers, row)
         answers.append(
-            (names.index(first.label), first.confidence, names.index(last.label), last.confidence, last.familiarity)
+            (
+                names.index(first.label),
+                task.exit_score(first),
+                names.index(last.label),
+                last.confidence,
+                last.familiarity,
+            )
         )
     strangers = [task.answers(row)[1].familiarity for row in lesson["strangers"]]
     return {

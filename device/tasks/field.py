@@ -42,6 +42,7 @@ SETTINGS = {
     "known_led": 6,  # pin, lit while the answer is a class; None: there is none
     "display": None,  # module with show(text)
     "exit_ratio": 0.5,
+    "track": 0.02,  # how fast the threshold follows the stream so that exit_ratio holds, see Task.track; 0: not at all
     "reject_rate": 0.05,
     "limit": None,  # most samples of a class
     "keep": "herding",  # which of them, with a limit: "herding" or "random"
@@ -79,6 +80,7 @@ class Field:
         self.stale = 0  # when the heads fell behind the samples, 0: they did not
         if len(self.task.classes) > 1 and not self.task.fitted:
             self.stale = time.ticks_ms() | 1
+        self.track()
 
     def say(self, text):
         print(text)
@@ -177,7 +179,12 @@ class Field:
             ratio, reject = self.settings["exit_ratio"], self.settings["reject_rate"]
             self.task.calibrate(ratio, progress=self.feed, reject_rate=reject)
         self.task.save()
+        self.track()
         self.say("fitted: %d classes, %d samples" % (len(self.task.classes), len(self.task)))
+
+    def track(self):
+        if self.task.threshold is not None:
+            self.task.track(self.settings["track"])
 
 
 def open_button(settings):

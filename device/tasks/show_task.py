@@ -31,7 +31,7 @@ def main():
     if task.threshold is None:
         print("not calibrated: the last exit answers always")
     else:
-        print("exit 0 answers from confidence %.4f on (exit ratio %.2f)" % (task.threshold, task.exit_ratio))
+        print("exit 0 answers from exit score %.3f on (exit ratio %.2f)" % (task.threshold, task.exit_ratio))
     predictions = []
     samples = npy.open(config["test"]["x"])
     if len(task.classes) > 1:

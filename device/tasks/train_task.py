@@ -138,18 +138,19 @@ def fit(task, exit_ratio, clock, memory):
     with clock("calibrate"):
         task.calibrate(exit_ratio, progress=memory)
     print(
-        "fit: %d classes, %d samples; exit 0 answers from confidence %.4f on"
+        "fit: %d classes, %d samples; exit 0 answers from exit score %.3f on"
         % (len(task.classes), len(task), task.threshold)
     )
 
 
 def test(task, lesson, names, clock, **choice):
-    """Rows [true, exit-0 label, confidence, exit-1 label, confidence, staged exit]."""
+    """Rows [true, exit-0 label, confidence, exit-1 label, confidence, staged exit, exit score]."""
     rows = []
     total = sum(1 for _ in lesson.of(**choice))
     for _, x, label in lesson.of(**choice):
         with clock("test"):
             first, last = task.answers(x)
+        score = task.exit_score(first)
         rows.append(
             (
                 names.index(label),
@@ -157,7 +158,8 @@ def test(task, lesson, names, clock, **choice):
                 round(first.confidence, 6),
                 names.index(last.label),
                 round(last.confidence, 6),
-                0 if first.confidence >= task.threshold else 1,
+                0 if score >= task.threshold else 1,
+                round(score, 6),
             )
         )
         if len(rows) % 20 == 0 or len(rows) == total:
@@ -168,7 +170,7 @@ def test(task, lesson, names, clock, **choice):
 def figures(rows):
     """Accuracy at exit 0, at exit 1, staged; and the share that was answered at exit 0."""
     exit0 = exit1 = staged = early = 0
-    for true, label0, _, label1, _, exit in rows:
+    for true, label0, _, label1, _, exit, _ in rows:
         exit0 += label0 == true
         exit1 += label1 == true
         staged += (label1 if exit else label0) == true

@@ -122,7 +122,7 @@ def same_answers(taught, shown):
     """Whether a restarted board has every class and gives the very answers it gave before."""
     labels = taught["labels"]
     answers = []
-    for _, label0, _, label1, _, exit_index in taught["samples"][: len(shown["predictions"])]:
+    for _, label0, _, label1, _, exit_index, _ in taught["samples"][: len(shown["predictions"])]:
         answers.append([labels[label0 if exit_index == 0 else label1], exit_index])
     return (
         bool(answers)

@@ -24,10 +24,10 @@ def staged_curve(samples, energy_exit0, energy_exit1):
     """Accuracy against mean energy as the share answered at exit 0 goes from 0 to 1.
 
     samples: rows [true, exit 0's label, its confidence, exit 1's label, its confidence, exit that
-    answered]. Returns (ratio, accuracy, energy in the energies' unit), each (N+1,): element r
-    answers the r most confident samples at exit 0 and resumes for the others.
+    answered, exit score]. Returns (ratio, accuracy, energy in the energies' unit), each (N+1,): element r
+    answers the r samples of the highest exit scores at exit 0 and resumes for the others.
     """
-    rows = sorted(samples, key=lambda row: -row[2])
+    rows = sorted(samples, key=lambda row: -row[6])
     right0 = np.array([row[1] == row[0] for row in rows], float)
     right1 = np.array([row[3] == row[0] for row in rows], float)
     count = len(rows)
@@ -280,7 +280,7 @@ def draw_examples(figure, slot, report, pictures):
     cells = slot.subgridspec(-(-len(index) // columns), columns, hspace=0.62, wspace=0.5)
     labels = report["labels"]
     for position, (sample, image) in enumerate(zip(index, images, strict=True)):
-        true, label0, confidence0, label1, confidence1, exit_index = report["samples"][sample]
+        true, label0, confidence0, label1, confidence1, exit_index, _ = report["samples"][sample]
         label, confidence = (label0, confidence0) if exit_index == 0 else (label1, confidence1)
         axes = figure.add_subplot(cells[position // columns, position % columns])
         if image.dtype == np.int16:  # sound or motion over time

@@ -7,9 +7,11 @@ try:
     import binascii
     import os
     import struct
+    from math import exp
     from random import getrandbits, seed
 
     import vfs
+    from microt.heads import heldout
     from microt.heads.heldout import HeldOut
     from microt.store import journal
 
@@ -171,9 +173,9 @@ task.fit()
 task.save()
 print("order, chances")
 
-first, last = HeldOut(10), HeldOut(10)
+first, last = HeldOut(10, 2), HeldOut(10, 2)
 for i in range(10):
-    first.confidence[i] = last.confidence[i] = 0.95 - 0.05 * i
+    first.score[i] = last.score[i] = 9.5 - 0.5 * i
     first.right[i], last.right[i] = i < 5 or i == 7, i != 9
     first.familiarity[i] = last.familiarity[i] = 10 - i
 assert threshold.ratio_for_loss(first, last, 0.0) == 0.5
@@ -185,11 +187,13 @@ assert "at least 100" in raises(ValueError, lambda: threshold.ratio_for_energy(9
 task.calibrate(energy_per_sample=150)
 assert task.exit_ratio == 0.75
 task.calibrate(energy_per_sample=2.0, energies=(1.0, 3.0), paper=True)
-assert task.exit_ratio == 0.5 and 0 < task.threshold <= 1
+assert task.exit_ratio == 0.5 and 0 < task.threshold <= heldout.SURE
 task.calibrate(max_loss=1)
 assert task.exit_ratio == 1
 confidences = [((i * 37) % 100) / 100 for i in range(100)]
-plain, paper = threshold.table(confidences), threshold.paper_table(confidences)
+plain = threshold.table(confidences)
+paper = threshold.paper_table([heldout.exit_score(1 - c) for c in confidences])
+paper = [1 - exp(-score) for score in paper]
 assert abs(plain[16] - 0.495) < 0.01 and abs(paper[16] - plain[16]) < 0.04 and paper[0] > plain[0] + 0.02
 print("thresholds by loss, by energy, as in the paper")
 
@@ -215,27 +219,31 @@ assert task.threshold == before
 print("tracker")
 
 # a class whose answers at exit 0 are not worth what they say is held to a higher threshold, after a restart as well
-task.calibrate(0.5, per_class=True)
 result = task.answers(CENTRES["apple"])[0]
+doubt = sum(result.scores) - max(result.scores)
+score = task.exit_score(result)
+assert abs(score - heldout.exit_score(doubt)) < 1e-3 * score, (score, doubt)
+task.calibrate(0.5, per_class=True)
 assert set(task._shifts) == set(task.classes)
 for shift, exit in ((-0.9, 1), (0.0, 0)):
     task._shifts[result.label] = shift
-    task._threshold = result.confidence - 0.05
+    task._threshold = score - 0.05
     assert task.predict(CENTRES["apple"]).exit == exit, shift
+    assert task.exit_score(result) == max(0.0, score + shift)
 task.save()
 again = Task(net, PATH)
 assert again._shifts == task._shifts and again.threshold == threshold.threshold(task._quantiles, 0.5)
 task.exit_ratio = 1.0
 assert task.predict(CENTRES["apple"]).exit == 0
 task.calibrate(0.5)
-assert task._shifts is None
+assert task._shifts is None and task.exit_score(result) == score
 task.save()
 assert Task(net, PATH)._shifts is None
 print("per class")
 
 for rate in (0.0, 0.1, 0.3):
-    levels = reject.levels(first, last, 0.7, rate)
-    lost = sum(reject.rejects(levels, 0.7, first.confidence[i], 10 - i, 10 - i) for i in range(10))
+    levels = reject.levels(first, last, 7.0, rate)
+    lost = sum(reject.rejects(levels, 7.0, first.score[i], 10 - i, 10 - i) for i in range(10))
     assert lost == int(rate * 10 + 0.5), (rate, lost)
 assert reject.rejects((0.1, 1.0, 2.0, 2.0), 0.5, 0.9, 0.5, 9), "clear at exit 0 already"
 assert not reject.rejects((0.1, 1.0, 2.0, 2.0), 0.5, 0.9, 1.5, 9), "not clear, and the last exit knows it"
@@ -244,7 +252,7 @@ for rate in (-0.1, 1, "much"):
     raises(ValueError, lambda rate=rate: task.calibrate(reject_rate=rate))
 task = Task(net, PATH)
 for name in ("apple", "pear"):
-    for _ in range(15):
+    for _ in range(40):
         task.learn(sample(name), name)
 task.fit()
 task.calibrate(reject_rate=0.05)

@@ -4,9 +4,10 @@
 
 try:
     from array import array
+    from math import log
     from random import random, seed
 
-    from microt.heads import Head, Rows, familiar, fit, lda, logistic, means, solver
+    from microt.heads import Head, Rows, familiar, fit, heldout, lda, logistic, means, solver
     from microt.heads.flat import Flat
 
     from microt import threshold
@@ -165,8 +166,8 @@ other_bias = array("f", bytes(4 * CLASSES))
 lda.solve(Rows(net, 0, without), other, other_bias)
 for a, b in zip(weights, other):
     assert abs(a - b) < 2e-2 * max(abs(x) for x in other), (a, b)
-confidences = threshold.held_out(folded, lda.solve).confidence
-assert len(confidences) == 32 and 0.2 < min(confidences) <= max(confidences) <= 1
+scores = threshold.held_out(folded, lda.solve).score
+assert len(scores) == 32 and -log(1 - 0.2) < min(scores) <= max(scores) <= heldout.SURE
 print("folds")
 
 

@@ -166,7 +166,7 @@ for x in TESTED:
     result = task.predict(x)
     both = task.answers(x)
     assert [r.exit for r in both] == [0, 1]
-    chosen = both[0] if both[0].confidence >= task.threshold else both[1]
+    chosen = both[0] if task.exit_score(both[0]) >= task.threshold else both[1]
     assert (result.label, result.confidence, result.exit) == (chosen.label, chosen.confidence, chosen.exit)
 shares = []
 for ratio in (0, 0.25, 0.5, 0.75, 1):

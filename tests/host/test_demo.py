@@ -9,7 +9,7 @@ from microt import demo
 
 
 def test_a_lost_sample_is_noticed():
-    taught = {"labels": ["a", "b"], "samples": [[0, 0, 0.9, 0, 0.9, 0]], "train_samples": 2}
+    taught = {"labels": ["a", "b"], "samples": [[0, 0, 0.9, 0, 0.9, 0, 0.9]], "train_samples": 2}
     same = {"classes": ["b", "a"], "samples": 2, "predictions": [["a", 0]]}
     assert demo.same_answers(taught, same)
     assert not demo.same_answers(taught, {**same, "samples": 1})

@@ -66,7 +66,7 @@ for kind in ("lda", "logistic", "means", "ridge"):
             found.append(list(out))
         print(json.dumps([kind, exit, found]))
 rows = Rows(net, 0, train, 10)
-print(json.dumps(["held out", 0, list(threshold.held_out(rows, solver("lda")).confidence)]))
+print(json.dumps(["held out", 0, list(threshold.held_out(rows, solver("lda")).score)]))
 for exit in range(net.exits):
     one, held = dual.fit(net, exit, train)
     feature = Feature(net, exit)
@@ -78,7 +78,7 @@ for exit in range(net.exits):
         _, familiarity = one.answer(z, out)
         found.append(list(out) + [familiarity])
     print(json.dumps(["dual", exit, found]))
-    print(json.dumps(["left out", exit, [list(held.confidence), list(held.familiarity), list(held.right)]]))
+    print(json.dumps(["left out", exit, [list(held.score), list(held.familiarity), list(held.right)]]))
 """
 
 
@@ -190,7 +190,8 @@ def test_leave_one_out_is_exact(lesson, device, exit):
     features, u, y, _, _ = projected(lesson, exit)
     u = head.quantized_rows(u).astype(float)
     _, _, rho, _ = direct(u, y, u, features, len(u))
-    confidence, familiarity, right = device["left out", exit]
+    score, familiarity, right = device["left out", exit]
+    confidence = 1 - np.exp(-np.array(score))
     logits = np.zeros((len(u), CLASSES + 1))
     for i in range(len(u)):
         rest = np.arange(len(u)) != i
@@ -206,7 +207,7 @@ def test_held_out_confidences_equal_the_twin(lesson, device):
     features, u, y, _, _ = projected(lesson, 0)
     u = head.quantized_rows(u)
     expected = head.held_out_confidences(u, y, lambda u, y: head.fit(features, u, y), folds=10)
-    got = device["held out", 0]
+    got = 1 - np.exp(-np.array(device["held out", 0]))
     assert len(got) == len(expected)
     # the folds are not the same ones: compared as distributions
     assert np.abs(np.sort(got) - np.sort(expected)).max() < 0.15

@@ -75,8 +75,9 @@ def test_report_of_training(taught):
 def test_figures_follow_from_the_samples(taught):
     report, _ = taught
     rows = np.array(report["samples"], float)
-    true, label0, conf0, label1, conf1, exit = rows.T
-    assert np.array_equal(exit == 0, conf0 >= report["threshold"] - 1e-6)
+    true, label0, conf0, label1, conf1, exit, score = rows.T
+    assert np.array_equal(exit == 0, score >= report["threshold"] - 1e-6)
+    assert (np.abs(np.exp(-score) - (1 - conf0)) < 1e-5).all()
     assert ((0 < rows[:, [2, 4]]) & (rows[:, [2, 4]] <= 1)).all()
     accuracy = report["accuracy"]
     assert accuracy["exit0"] == pytest.approx((label0 == true).mean(), abs=1e-5)
@@ -100,7 +101,7 @@ def test_nothing_is_lost_over_a_restart(taught, config):
     assert shown["samples"] == report["train_samples"] and shown["fitted"] and shown["notes"] == []
     expected = [[NAMES[int(row[1] if row[5] == 0 else row[3])], int(row[5])] for row in report["samples"]]
     assert shown["predictions"] == expected
-    assert any("exit 0 answers from confidence" in line for line in lines)
+    assert any("exit 0 answers from exit score" in line for line in lines)
 
 
 def test_a_lesson_that_was_cut_goes_on(config, tmp_path):

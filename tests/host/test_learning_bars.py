@@ -45,7 +45,7 @@ def test_logistic_regression_is_within_a_point_of_scikit_learn(sets):
 
 def test_ratio_tracker_and_rejection(sets):
     jobs = [Job(draw(samples, 20, (e, 1)), ratios=exits.RATIOS) for samples in sets.values() for e in range(3)]
-    streams = [Job(exits.stream(draw(samples, 20, (0, 2))), ratios=(0.8,), track=0.5) for samples in sets.values()]
+    streams = [Job(exits.stream(draw(samples, 20, (0, 2))), ratios=(0.8,), track=(0.5,)) for samples in sets.values()]
     halves = [Job(draw(samples, 20, (e, 3), taught=0.5), ratios=(0.5,)) for samples in sets.values() for e in range(3)]
     found = list(on_device([*jobs, *streams, *halves]))
     got = [(j.episode.samples.name, [(f["confidence"][:, 0] >= t).mean() for t in f["thresholds"]])
@@ -53,7 +53,7 @@ def test_ratio_tracker_and_rejection(sets):
     assert np.abs(mean_over_sets(got) - exits.RATIOS).max() <= 0.05
     for said in found[len(jobs) : -len(halves)]:
         # told to answer 80 % at exit 0, then to hold a half
-        assert abs(np.mean([e == 0 for e in said["exits"][exits.SETTLE :]]) - 0.5) <= 0.02
+        assert abs(np.equal(said["exits"][0][exits.SETTLE :], 0).mean() - 0.5) <= 0.02
     areas = [(j.episode.samples.name, rejection.by_exit(j.episode, f)) for j, f in zip(halves, found[-len(halves) :],
              strict=True)]  # fmt: skip
     assert mean_over_sets(areas)[1] > 0.68

@@ -9,12 +9,12 @@ import pytest
 from microt import report
 
 LABELS = ["apple", "banana", "cherry"]
-# true, exit 0's label, its confidence, exit 1's label, its confidence, exit that answered
+# true, exit 0's label, its confidence, exit 1's label, its confidence, exit that answered, exit score
 SAMPLES = [
-    [0, 0, 0.9, 0, 0.8, 0],
-    [1, 1, 0.8, 0, 0.6, 0],
-    [2, 0, 0.4, 2, 0.9, 1],
-    [0, 1, 0.3, 0, 0.7, 1],
+    [0, 0, 0.9, 0, 0.8, 0, 0.75],
+    [1, 1, 0.8, 0, 0.6, 0, 1.05],
+    [2, 0, 0.4, 2, 0.9, 1, 0.4],
+    [0, 1, 0.3, 0, 0.7, 1, 0.2],
 ]
 
 
@@ -41,7 +41,7 @@ def run_report(**changes):
 def test_staged_curve_runs_from_always_full_to_always_part():
     ratio, accuracy, energy = report.staged_curve(SAMPLES, 1000.0, 2000.0)
     assert ratio.tolist() == [0, 0.25, 0.5, 0.75, 1]
-    assert accuracy.tolist() == [0.75, 0.75, 1.0, 0.75, 0.5]
+    assert accuracy.tolist() == [0.75, 1.0, 1.0, 0.75, 0.5]
     assert energy.tolist() == [2000, 1750, 1500, 1250, 1000]
 
 

@@ -15,40 +15,41 @@ from microt.heads import familiar
 from microt.vector import fill
 
 BACKGROUND = 0.4  # best mean AUROC of unseen classes over six sets at 5 and 20 shots, without more; flat from .3 to .5
+SURE = 80.0
+NEVER = 1.8e-35  # exp(-SURE)
 
 
 class HeldOut:
-    """By sample, in the journal's order: confidence and familiarity (array("f")), right (bytes, 1: the label was), best
-    (array("H"): the class answered).
+    """By sample, in the journal's order: score (the `exit_score`) and familiarity (array("f")), right (bytes, 1: the
+    label was), best (array("H"): the class answered).
 
-    A sample that was not held out, the only one of its class, has confidence -1.
+    A sample that was not held out, the only one of its class, has score -1.
 
-    classes: with it logits are kept until `settle`, samples x (classes + 1) float32. familiar: None, or the
-    `microt.heads.familiar.Familiar` that familiarities are taken by from then on.
+    Logits are kept until `settle`, n x (classes + 1) float32. familiar: the `microt.heads.familiar.Familiar` that
+    familiarities are taken by from then on; None: held-out samples say too little.
     """
 
-    def __init__(self, n, classes=0):
-        self.confidence = zeros(n)
-        fill(self.confidence, -1.0)
+    def __init__(self, n, classes):
+        self.score = zeros(n)
+        fill(self.score, -1.0)
         self.familiarity = zeros(n)
         self.right = bytearray(n)
         self.best = array("H", bytes(2 * n))
-        self.familiar = familiar.Familiar(classes) if classes else None
+        self.familiar = familiar.Familiar(classes)
         self._classes = classes
-        self._logits = zeros(n * (classes + 1)) if classes else None
+        self._logits = zeros(n * (classes + 1))
 
     def take(self, i, logits, background, label):
         """Takes in what a head without sample i says about it."""
-        best, confidence, energy = look(logits)
-        self.confidence[i] = confidence
+        best, doubt, energy = look(logits)
+        self.score[i] = exit_score(doubt)
         self.familiarity[i] = energy + background
         self.right[i] = best == label
         self.best[i] = best
-        if self._logits:
-            at = i * (self._classes + 1)
-            for c in range(self._classes):
-                self._logits[at + c] = logits[c]
-            self._logits[at + self._classes] = background
+        at = i * (self._classes + 1)
+        for c in range(self._classes):
+            self._logits[at + c] = logits[c]
+        self._logits[at + self._classes] = background
 
     def settle(self, labels):
         """After the last sample: familiarities by how the logits of all lie. labels: of each sample."""
@@ -64,14 +65,23 @@ class HeldOut:
 
     def known(self):
         """Indexes of the samples that were held out."""
-        return [i for i, c in enumerate(self.confidence) if c >= 0]
+        return [i for i, score in enumerate(self.score) if score >= 0]
 
 
 def look(logits):
-    """Index of the largest logit, its softmax, logsumexp of all."""
+    """Index of the largest logit, the softmax of all others together, logsumexp of all."""
     top = max(logits)
     best = 0
     while logits[best] != top:
         best += 1
-    total = sum(exp(v - top) for v in logits)
-    return best, 1 / total, top + log(total)
+    # not 1 - 1 / (1 + others), which is 0 long before they are
+    others = sum(exp(v - top) for c, v in enumerate(logits) if c != best)
+    return best, others / (1 + others), top + log(1 + others)
+
+
+def exit_score(doubt):
+    """-log of the doubt, the probability of all classes but the one answered; 0 to SURE.
+
+    It orders samples as the confidence 1 - doubt does, also where float32 has only ones left for that.
+    """
+    return -log(doubt) if doubt > NEVER else SURE

@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: MIT
 """The snapshot: fitted heads and their threshold, so that a task opens without a fit.
 
-Format, version 3, little-endian.
+Format, version 4, little-endian.
 
     header, 112 bytes
        0  u8[4]   magic "MTS\\0"
-       4  u16     version = 3
+       4  u16     version = 4
        6  u16     header size = 112
        8  u32     file size
       12  u32     CRC-32 of bytes 16..file size
@@ -15,8 +15,8 @@ Format, version 3, little-endian.
       54  u16     heads
       56  u8[16]  kind of the heads, UTF-8, zero padded
       72  f64     exit ratio; -1: not calibrated
-      80  u16     quantiles of held-out confidences; 0: not calibrated
-      82  u16     1: a shift of the confidence for each class; 0: none
+      80  u16     quantiles of held-out exit scores; 0: not calibrated
+      82  u16     1: a shift of the exit score for each class; 0: none
       84  u32     bytes of the labels
       88  u32     serial of the journal
       92  f32[4]  reject: the share of known samples, then levels of familiarity; share -1: does not reject
@@ -44,7 +44,7 @@ from microt.store.journal import ENOSPC, make_folder, short_hash, write_all
 from microt.store.slots import open_there, other, pair, remove
 
 MAGIC = b"MTS\0"
-VERSION = 3
+VERSION = 4
 HEADER = "<4sHHII32sIHH16sdHHII4fI"
 HEADER_SIZE = 112
 CHECKED_FROM = 16
@@ -59,7 +59,7 @@ class Snapshot:
     kind: name of the heads' kind. labels: of the heads' rows. heads: list of `Head`. covered:
     number of the journal's next record when they were fitted. exit_ratio and quantiles
     (array("f")): None when not calibrated. serial: of the journal. reject: None, or what
-    `microt.reject` made. shifts: None, or {label: shift of the confidence}.
+    `microt.reject` made. shifts: None, or {label: shift of the exit score}.
     """
 
     def __init__(

@@ -27,11 +27,13 @@ of learning.json:
       fit_accuracy_gaps                  {feature: mean over the sets of pictures}: both exits' as heads see them, and
                                          embeddings of 128 and 256 values without a transform
     microt.learning.exits
-      ratio_got, ratio_error             {ratio asked: mean of the ratios got, |that - asked|}, episodes of 20 shots
-      ratio_got_like_taught, ...         the same of samples of the train split
-      ratio_got_per_class, ...           the same with thresholds per class
-      ratio_got_by_set                   {set: [ratio got for each asked]}
-      staged_accuracy, ..._per_class     by ratio asked
+      ratio_got, ratio_error             {ratio asked: mean of the ratios got, |that - asked|}, episodes of 20 shots,
+                                         test splits, tracking as the field application does
+      ratio_got_fixed, ...               the same without tracking
+      ratio_got_like_taught, ...         of samples of the train split, without tracking
+      ..._per_class                      without tracking, with thresholds per class
+      ratio_got_by_set, ..._fixed        {set: [ratio got for each asked]}
+      staged_accuracy, ...               by ratio asked
       tracker_error                      |ratio held - asked| after 500 samples, the worst of shifted streams
       exit_scores                        {score: [AUROC of "exit 0 is right", staged accuracy at half]}
     microt.learning.rejection

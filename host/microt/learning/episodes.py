@@ -128,13 +128,14 @@ for number in range(int(sys.argv[2])):
             task.exit_ratio = ratio
             found["thresholds"].append(task.threshold)
     found["answers"] = [
-        [[r.label, r.confidence + (task._shifts or {}).get(r.label, 0), r.familiarity] for r in task.answers(x)]
+        [[r.label, task.exit_score(r), r.familiarity] for r in task.answers(x)]
         for x in samples(path + ".bin")
     ]
-    if job["track"]:
-        task.exit_ratio = job["track"]
+    found["exits"] = []
+    for ratio in job["track"]:
+        task.exit_ratio = ratio
         task.track()
-        found["exits"] = [task.predict(x).exit for x in samples(path + ".bin")]
+        found["exits"].append([task.predict(x).exit for x in samples(path + ".bin")])
     print("EPISODE", json.dumps(found))
 """
 
@@ -172,12 +173,12 @@ class Episode:
 
 @dataclass(frozen=True)
 class Job:
-    """What the device is to do with an episode: fit, calibrate for `ratios`, track a ratio over the queries."""
+    """What the device is to do with an episode: fit, calibrate for `ratios`, track each of some over the queries."""
 
     episode: Episode
     head: str = "lda"
     ratios: Sequence[float] = ()
-    track: float | None = None
+    track: Sequence[float] = ()
     per_class: bool = False
     part: tuple[int, int, int] | None = None  # (exit, start, values): a head of these alone, without a transform
 
@@ -242,7 +243,8 @@ def draw(
 def on_device(jobs: Sequence[Job]) -> Iterator[dict]:
     """For each job {"thresholds": one a ratio, "labels", "confidence", "familiarity": (queries, exits)}.
 
-    confidence: what exit 0's threshold is held against. With `track` also "exits": where each query was answered.
+    confidence: the exit score, which exit 0's threshold is held against. With `track` also "exits", one list a ratio:
+    where each query was answered.
     """
     with tempfile.TemporaryDirectory() as folder:
         for number, job in enumerate(jobs):
@@ -256,7 +258,9 @@ def on_device(jobs: Sequence[Job]) -> Iterator[dict]:
             path.with_suffix(".bin").write_bytes(e.samples.rows(e.queries).tobytes())
             part = job.part and [job.part[0], sum(e.samples.dims[: job.part[0]]) + job.part[1], job.part[2]]
             asked = {"backbone": str(e.samples.backbone), "head": job.head, "ratios": list(job.ratios), "part": part}
-            path.with_suffix(".json").write_text(json.dumps(asked | {"track": job.track, "per_class": job.per_class}))
+            path.with_suffix(".json").write_text(
+                json.dumps(asked | {"track": list(job.track), "per_class": job.per_class})
+            )
         script = Path(folder) / "script.py"
         script.write_text(SCRIPT)
         done = unixport.run(script, args=[folder, str(len(jobs))], heap_bytes=16 << 20, timeout=6000)
