@@ -44,6 +44,14 @@ static inline int32_t microt_requantize_once(int32_t x, int32_t multiplier, int3
     return product < 0 ? -y : y;
 }
 
+static inline int32_t microt_min(int32_t a, int32_t b) {
+    return a < b ? a : b;
+}
+
+static inline int32_t microt_max(int32_t a, int32_t b) {
+    return a > b ? a : b;
+}
+
 static inline int32_t microt_clamp(int32_t x, int32_t low, int32_t high) {
     return x < low ? low : x > high ? high : x;
 }

@@ -9,23 +9,16 @@
 #ifdef MICROT_HAVE_C
 
 #include "../ref/window.h"
+#include "../window_args.h"
 
 #define PIXELS (3) // three pixels by four channels: 12 sums, 5 pointers and 7 values in flight
 #define PATCH_TAPS (160) // 3x3 windows of 16 channels fit
 #define PART_CHANNELS (32)
 
-// The arguments in the file's order.
-typedef struct _window_args_t {
-    int32_t stride_h, stride_w, dilation_h, dilation_w;
-    int32_t pad_top, pad_left, pad_bottom, pad_right;
-    int32_t low, high;
-    int32_t kernel_h, kernel_w;
-} window_args_t;
-
 typedef struct _layer_t {
     const microt_op_t *op;
     const int8_t *x; // (h, w, c)
-    window_args_t a;
+    microt_window_args_t a;
     bool pointwise; // the inputs of an output pixel lie as they are
 } layer_t;
 
@@ -59,7 +52,7 @@ static void put(column_t *column, const int8_t *from, int32_t n, int32_t zero_po
 
 static void gather(const layer_t *l, int32_t pixel, column_t column) {
     const microt_tensor_t *in = &l->op->in[0];
-    const window_args_t *a = &l->a;
+    const microt_window_args_t *a = &l->a;
     const int32_t c = in->c, zero_point = in->zero_point;
     if (l->pointwise) {
         put(&column, l->x + pixel * c, c, zero_point);
@@ -162,7 +155,7 @@ bool microt_c_fits_conv_2d(const microt_op_t *op) {
 void microt_c_conv_2d(const microt_op_t *op, uint8_t *arena) {
     layer_t l = {.op = op, .x = microt_data(&op->in[0], arena)};
     memcpy(&l.a, op->args, sizeof(l.a));
-    const window_args_t *a = &l.a;
+    const microt_window_args_t *a = &l.a;
     l.pointwise = a->kernel_h == 1 && a->kernel_w == 1 && a->stride_h == 1 && a->stride_w == 1;
     const int32_t channels = op->out.c, pixels = op->out.h * op->out.w;
     const int32_t depth = (int32_t)(op->weights_size / (uint32_t)channels);

@@ -6,6 +6,8 @@
 #define MICROT_KERNELS_DSP_SHAPES_H
 
 #include "dsp.h"
+#include "../fixed.h"
+#include "../window_args.h"
 
 #define BLOCK_TILES (18) // tiles of 4 pixels in a block at most
 #define BLOCK_BYTES (9216) // of expanded inputs in a block of WIDE at most
@@ -17,28 +19,6 @@
 #define PLANE_ROWS (29) // rows of a strip at most
 #define PLANE_COLUMNS (32) // values of a channel in a row
 #define ADD_TABLES (2048) // 2 x i32[256]
-
-// The arguments of CONV_2D and DEPTHWISE_CONV_2D, in the file's order.
-typedef struct _microt_window_args_t {
-    int32_t stride_h, stride_w, dilation_h, dilation_w;
-    int32_t pad_top, pad_left, pad_bottom, pad_right;
-    int32_t low, high;
-    int32_t kernel_h, kernel_w;
-} microt_window_args_t;
-
-static inline microt_window_args_t microt_window_args(const microt_op_t *op) {
-    microt_window_args_t a;
-    memcpy(&a, op->args, sizeof(a));
-    return a;
-}
-
-static inline int32_t microt_min(int32_t a, int32_t b) {
-    return a < b ? a : b;
-}
-
-static inline int32_t microt_max(int32_t a, int32_t b) {
-    return a > b ? a : b;
-}
 
 // WIDE: taps padded to whole steps.
 static inline int32_t wide_depth(const microt_op_t *op, const microt_window_args_t *a) {

@@ -7,6 +7,8 @@
 #define MICROT_KERNELS_M0_SHAPES_H
 
 #include "m0.h"
+#include "../fixed.h"
+#include "../window_args.h"
 
 #define TILE_PIXELS (64) // at most
 #define TILE_BYTES (9216) // of expanded inputs at most, unless a pixel takes more
@@ -15,28 +17,6 @@
 #define FIRST_DEPTH (28)
 #define PLANE_BYTES (10240) // of a strip of a channel's plane at most
 #define ADD_TABLES (2048) // 2 x i32[256]
-
-// The arguments of CONV_2D and DEPTHWISE_CONV_2D, in the file's order.
-typedef struct _microt_window_args_t {
-    int32_t stride_h, stride_w, dilation_h, dilation_w;
-    int32_t pad_top, pad_left, pad_bottom, pad_right;
-    int32_t low, high;
-    int32_t kernel_h, kernel_w;
-} microt_window_args_t;
-
-static inline microt_window_args_t microt_window_args(const microt_op_t *op) {
-    microt_window_args_t a;
-    memcpy(&a, op->args, sizeof(a));
-    return a;
-}
-
-static inline int32_t microt_min(int32_t a, int32_t b) {
-    return a < b ? a : b;
-}
-
-static inline int32_t microt_max(int32_t a, int32_t b) {
-    return a > b ? a : b;
-}
 
 // ---- CONV_2D
 

@@ -6,6 +6,8 @@
 #define MICROT_KERNELS_MVE_SHAPES_H
 
 #include "mve.h"
+#include "../fixed.h"
+#include "../window_args.h"
 
 #define FILL_BYTES (2048) // of tiles filled at once (WIDE, FIRST); one tile may be larger
 #define FIRST_TILE (128)
@@ -15,25 +17,6 @@
 #define BLOCK_BYTES (16384) // most scratch
 #define ADD_TABLES (2048)
 #define ADD_TABLES_PAY (256) // elements from which tables pay
-
-typedef struct _microt_window_args_t {
-    int32_t stride_h, stride_w, dilation_h, dilation_w, pad_top, pad_left, pad_bottom, pad_right, low, high;
-    int32_t kernel_h, kernel_w;
-} microt_window_args_t;
-
-static inline microt_window_args_t microt_window_args(const microt_op_t *op) {
-    microt_window_args_t a;
-    memcpy(&a, op->args, sizeof(a));
-    return a;
-}
-
-static inline int32_t microt_min(int32_t a, int32_t b) {
-    return a < b ? a : b;
-}
-
-static inline int32_t microt_max(int32_t a, int32_t b) {
-    return a > b ? a : b;
-}
 
 static inline uint32_t microt_round_16(uint32_t n) {
     return (n + 15) & ~(uint32_t)15;
