@@ -17,6 +17,8 @@ that it is writing over it. Each sample is answered with a line, on the display 
 one is named: a module on the board with a function `show(text)`. Some seconds after the last lesson the heads are
 fitted and saved; a sample is in flash as soon as its line says "taught".
 
+Its first line begins with "ready:"; who opens the line later reads it after Enter (of the source "stream").
+
 The watchdog, where the board has one, is fed by the loop and while the heads are fitted. What fails (a full flash, no
 memory, a wrong sample) is said in a line that begins with "not", and the board goes on.
 """
@@ -87,6 +89,9 @@ class Field:
         if self.display:
             self.display.show(text)
 
+    def ready(self):
+        self.say("ready: %d classes, %d samples, class: %s" % (len(self.task.classes), len(self.task), self.label))
+
     def feed(self, *_):
         if self.watchdog:
             self.watchdog.feed()
@@ -109,6 +114,9 @@ class Field:
             if problem:
                 self.say(problem)
                 self.source.problem = None
+            if getattr(self.source, "entered", False):
+                self.source.entered = False
+                self.ready()
             if self.settings["light_sleep"] and not self.gestures.busy:
                 machine.lightsleep(self.settings["sleep_ms"])
                 await asyncio.sleep_ms(0)
@@ -199,7 +207,7 @@ async def main():
     if hasattr(machine, "WDT_RESET") and machine.reset_cause() == machine.WDT_RESET:
         print("started again by the watchdog")
     field = Field(settings)
-    field.say("ready: %d classes, %d samples, class: %s" % (len(field.task.classes), len(field.task), field.label))
+    field.ready()
     await asyncio.gather(field.watch_button(), field.watch_source())
 
 

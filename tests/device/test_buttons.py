@@ -73,6 +73,13 @@ stream.select = Select
 source = feed("#1\n#0\r\nAQID\nBAUG\n\n")
 assert source.read() == "one" and source.read() == "zero" and bytes(source.read()) == bytes(range(1, 7))
 assert source.read() is None and source.problem is None
+# Enter, as terminals send it; the end of a sample and of a line is none
+assert not source.entered
+for text, entered in (("\r", True), ("\n", True), ("\r\n", True), ("#1\r\n", False), ("AQID\r\nBAUG\r\n\r\n", False)):
+    source = feed(text)
+    while source._file.tell() < len(text):
+        source.read()
+    assert source.entered == entered, text
 # the buffer of the sample before is written over from the next one's first line on
 source = feed("AQIDBAUG\n\n")
 before = source.read()

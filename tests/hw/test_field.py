@@ -68,6 +68,10 @@ class Device:
         self.port = serial.Serial(path, timeout=0.05)
         self.text = ""
 
+    def enter(self):
+        """What the board said first is lost where nobody had the line open: Enter has it said again."""
+        self.port.write(b"\r")
+
     def hears(self, words, seconds=None):
         """The line that begins with `words`, which comes within so many seconds; earlier lines are passed over."""
         end = time.monotonic() + (seconds or self.patience)
@@ -121,6 +125,7 @@ class EmulatedDevice(Device):
     def power_on(self):
         self.emulator = self.start()
         self.open(self.emulator.port)
+        self.enter()
 
     def power_off(self):
         self.port.close()
@@ -174,7 +179,7 @@ class RealDevice(Device):
 
     def restore(self):
         self.say("PLEASE: hold the button, cut the power and give it back, then let go")
-        self.waits_for_power("not started:")
+        self.waits_for_power(("not started:", ">>>"))
         self.port.close()
         with Link(self.path) as link:
             forget_folder(link, "/field_test")
@@ -189,21 +194,30 @@ class RealDevice(Device):
         self.waits_for_power("ready:")
 
     def waits_for_power(self, words):
-        """Opens the line again and again until the board says so; what it said is heard once more."""
-        end = time.monotonic() + self.patience
+        """Opens the line again and again until the board says so; what it said is heard once more.
+
+        A line that was closed, or that went with the power, may come back after the board has spoken.
+        """
+        end, failed = time.monotonic() + self.patience, None
+        asks = self.port is None
         while time.monotonic() < end:
             try:
-                if not self.port:
+                if self.port is None:
                     self.open(self.path)
+                if asks:
+                    self.enter()
                 line = self.hears(words, 1)
                 self.text = line + "\n" + self.text
                 return
-            except (OSError, AssertionError) as error:
-                if isinstance(error, OSError) and self.port:
+            except OSError as error:
+                failed, asks = error, True
+                if self.port is not None:
                     self.port.close()
                     self.port = None
                 time.sleep(0.1)
-        raise AssertionError(f"the board never said {words!r}")
+            except AssertionError as error:
+                failed = error
+        raise AssertionError(f"the board never said {words!r}") from failed
 
     def power_off(self):
         pass
@@ -323,6 +337,8 @@ def test_samples_over_the_line_and_on_a_display(start):
     assert device.hears(("taught:", "not done:")) == "not done: there is no sample yet", "half of it has come"
     device.port.write(b"".join(lines[half:]) + b"\n")
     assert device.hears("answer:") == named
+    device.enter()
+    assert device.hears("ready:") == f"ready: 2 classes, {2 * SHOTS} samples, class: class 2"
     device.port.write(b"#9999\n")
     assert device.hears("sample:")
     device.port.write(base64.b64encode(bytes(100)) + b"\n\n")
@@ -359,7 +375,6 @@ def open(settings, net):
 """
     device.install({"/hanging.py": hanging})
     device.power_on()
-    device.hears("ready:")
     device.hears("answer: -")
     device.presses("short")
     assert device.hears("taught:") == "taught: class 1, 1 samples"
@@ -380,10 +395,12 @@ def test_with_a_port_and_a_person(start, tmp_path):
         plug.unlink(missing_ok=True)
         plug.symlink_to(device.emulator.port)
 
-    def held(done):
+    released = threading.Event()
+
+    def held():
         # from before the firmware's first instruction on; the emulator lets all buttons go when it starts
         with open(tmp_path / "storage.bin", "r+b", buffering=0) as storage:
-            while not done.is_set():
+            while not released.is_set():
                 os.pwrite(storage.fileno(), bytes([1 << BUTTON]), 4)
                 time.sleep(0.001)
 
@@ -401,13 +418,10 @@ def test_with_a_port_and_a_person(start, tmp_path):
                 device.presses(words.strip().removesuffix(" press"))
                 continue
             device.emulator.kill()
-            released = threading.Event()
             if words.startswith("hold"):
-                threading.Thread(target=held, args=(released,), daemon=True).start()
+                threading.Thread(target=held, daemon=True).start()
             give_power()
-            if words.startswith("hold"):
-                time.sleep(3)
-                released.set()
+    released.set()
     assert process.returncode == 0, "".join(said)
     with Link(device.emulator.port) as link:
         link.exec("import os")

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: MIT
 """Samples that a host feeds over the board's line, as text.
 
-A sample is a line `#17`, which names one of a file's samples, or lines of base64 and then an empty
-line. Nothing waits: `read` takes what has come, so much at a time that the rest of the program has its turn, and
-returns None until a sample is whole.
+A sample is a line `#17`, which names one of a file's samples, or lines of base64 and then an empty line. Where none has
+begun an empty line is someone's Enter. Nothing waits: `read` takes what has come, so much at a time that the rest of
+the program has its turn, and returns None until a sample is whole.
 """
 
 import select
@@ -19,6 +19,7 @@ class Stream:
     bytes.
 
     coming: whether a sample is on its way, into the buffer of the one before: what `read` gave is valid until then.
+    entered: whether there was an empty line that ended no sample; whoever looks sets it back.
     """
 
     def __init__(self, samples=None, size=0, file=None):
@@ -28,10 +29,12 @@ class Stream:
         self._poll = select.poll()
         self._poll.register(self._file, select.POLLIN)
         self._line = ""
+        self._ended = ""  # what the line before ended with
         self._size = size
         self._buffer = bytearray(size)  # at once: later the heap of a small board may have no stretch as long
         self._at = 0
         self.coming = False
+        self.entered = False
         self.problem = None
 
     def read(self):
@@ -47,6 +50,9 @@ class Stream:
                     self._line += character
                 continue
             line, self._line = self._line, ""
+            ended, self._ended = self._ended, character
+            if ended + character == "\r\n" and not line:
+                continue  # one end of a line
             sample = self._take(line)
             if sample is not None:
                 return sample
@@ -72,6 +78,7 @@ class Stream:
                 return self._buffer
             if whole:
                 raise ValueError("expected %d bytes, got %d" % (self._size, whole))
+            self.entered = True
         except (ValueError, IndexError, TypeError) as error:
             self._at = 0
             self.problem = "sample: %s" % error
