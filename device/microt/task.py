@@ -65,7 +65,7 @@ class Task:
         self._means = None  # a head of the last exit that follows each sample
         self._heads = None  # of exit 0 and of the last exit
         self._shown_means = {}  # {label: mean of all shown}, of classes that herding has taken a sample from
-        self._held = None  # HeldOut of exit 0 and of the last exit, from a fit to the next sample
+        self._held = None  # of exit 0 and of the last exit, from a fit to the next sample: HeldOut or None
         self._covered = 0  # number of the first journal record that the heads do not know
         self._uncalibrate()
         self._open()
@@ -244,7 +244,7 @@ class Task:
         self._means = None
         self._covered = journal.next
         self._uncalibrate()
-        self._held = held if all(held) else None
+        self._held = held
 
     def calibrate(
         self,
@@ -284,7 +284,7 @@ class Task:
         both = max_loss is not None or reject_rate is not None
         if reject_rate is not None:
             reject.check(reject_rate)
-        first, last = self._held or self._cross_validated(both, progress)
+        first, last = self._held_out(both, progress)
         known = first.known()
         if not known:
             raise ValueError("calibrate: expected a class of 2 samples or more, got none")
@@ -465,11 +465,13 @@ class Task:
         self._uncalibrate()
         return tuple(head(old[place]) for place, head in enumerate(heads))
 
-    def _cross_validated(self, both, progress):
-        # HeldOut of exit 0 and, if both, of the last exit
-        found = [None, None]
+    def _held_out(self, both, progress):
+        # HeldOut of exit 0 and, if both, of the last exit: what the fit gave, the others by cross-validation
+        found = list(self._held or (None, None))
         try:
             for place, exit in enumerate((0, self._last) if both else (0,)):
+                if found[place]:
+                    continue
                 gc.collect()
                 rows = Rows(self.net, exit, self._journal, threshold.folds(self._journal), progress)
                 found[place] = threshold.held_out(rows, solver(self.head), progress)

@@ -75,11 +75,16 @@ def solve(rows, weights, bias, hold=None, progress=None, iterations=ITERATIONS):
             axpy(-1.0, centre, r)
         else:
             axpy(1.0, centre, r)
+            if rows.centre:
+                # the background is about the origin of the features, not about the mean that rows are without
+                axpy(rows.centre_scale / rows.scale, rows.centre, r)
         # start where Sigma = tau I would end
         system.solve(k / trace, iterations)
         if c == classes:
             scale(x, heat * BACKGROUND)
             background_bias = -0.5 * dot(x, centre)
+            if rows.centre:
+                background_bias += 0.5 * rows.centre_scale / rows.scale * dot(x, rows.centre)
             scale(x, 1 / rows.scale)
             return x, background_bias
         # w . (u - centre) - w . (m - centre) / 2, and w for u rather than for its int8 row
