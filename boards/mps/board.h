@@ -3,6 +3,7 @@
 #ifndef MICROT_MPS_BOARD_H
 #define MICROT_MPS_BOARD_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -40,15 +41,24 @@ uint64_t clock_cycles(void); // of the board's clock since reset
 void clock_watchdog(uint32_t ms); // from now on until the next call, then the board resets
 void clock_wait(uint64_t end); // until that cycle, an interrupt or something scheduled, whichever comes first
 
+// The line's device, and what takes its bytes when its interrupt comes.
 void uart_init(void);
-void uart_rx_handler(void);
+void uart_rx_irq(bool on);
+bool uart_rx_ready(void);
+uint8_t uart_rx(void); // a byte that is there
+void uart_tx(uint8_t byte); // waits until there is room
+void uart_rx_handler(void); // of the RISC-V board's outer interrupts
+void stdio_receive(void); // the Arm boards' handler
 
 void fault_handler(void);
 void fault_halt(void) __attribute__((noreturn));
+void report_text(const char *text);
+void report_register(const char *name, uint32_t value); // " name 0123abcd"
 
 // What machine.reset_cause() tells, as other ports number them.
 enum { RESET_POWER_ON = 1, RESET_HARD = 2, RESET_WATCHDOG = 3 };
 
+void board_start(void) __attribute__((noreturn)); // after the core
 void board_reset(uint32_t cause) __attribute__((noreturn));
 uint32_t board_reset_cause(void); // of the start-up that led here
 

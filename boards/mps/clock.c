@@ -27,7 +27,7 @@ void clock_init(void) {
     SYST_RVR = WRAP - 1;
     SYST_CVR = 0;
     SYST_CSR = SYST_ENABLE_WITH_IRQ_AND_CORE_CLOCK;
-    board_irq_enable(TIMER_IRQ);
+    irq_set(TIMER_IRQ, true);
 }
 
 void clock_handler(void) {
@@ -59,30 +59,6 @@ uint64_t clock_cycles(void) {
         high++;
     }
     return (uint64_t)high * WRAP + (WRAP - 1 - low);
-}
-
-mp_uint_t mp_hal_ticks_us(void) {
-    return clock_cycles() / (CPU_HZ / 1000000);
-}
-
-mp_uint_t mp_hal_ticks_cpu(void) {
-    return clock_cycles();
-}
-
-mp_uint_t mp_hal_ticks_ms(void) {
-    return clock_cycles() / (CPU_HZ / 1000);
-}
-
-// Nanoseconds since reset: the board has no calendar.
-uint64_t mp_hal_time_ns(void) {
-    return clock_cycles() * 1000 / (CPU_HZ / 1000000);
-}
-
-void mp_hal_delay_us(mp_uint_t us) {
-    uint64_t end = clock_cycles() + (uint64_t)us * (CPU_HZ / 1000000);
-    while (clock_cycles() < end) {
-        mp_handle_pending(true);
-    }
 }
 
 void clock_wait(uint64_t end) {

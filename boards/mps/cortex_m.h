@@ -21,12 +21,12 @@
 #define SCB_BFAR REG32(0xe000ed38)
 #define SCB_CPACR REG32(0xe000ed88)
 
-static inline void board_irq_enable(unsigned irq) {
-    NVIC_ISER(irq) = 1u << (irq % 32);
-}
-
-static inline void board_irq_disable(unsigned irq) {
-    NVIC_ICER(irq) = 1u << (irq % 32);
+static inline void irq_set(unsigned irq, bool on) {
+    if (on) {
+        NVIC_ISER(irq) = 1u << (irq % 32);
+    } else {
+        NVIC_ICER(irq) = 1u << (irq % 32);
+    }
 }
 
 #endif // MICROT_MPS_CORTEX_M_H

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The hardware layer that MicroPython asks of a port: critical sections and waiting. Time and input/output are in clock.c and uart.c.
+// The hardware layer that MicroPython asks of a port: critical sections and waiting. Time is in clock.c
+// and ticks.c, input and output in stdio.c.
 
 #include "py/mpconfig.h"
 #include "shared/runtime/interrupt_char.h"

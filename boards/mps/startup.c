@@ -1,15 +1,12 @@
 // SPDX-License-Identifier: MIT
-// From reset to main(): stack, FPU, sections, vectors, devices.
-
-#include <string.h>
+// From reset to board_start(): stack, FPU, vectors.
 
 #include "cortex_m.h"
 
 typedef void (*vector_t)(void);
 
-extern uint32_t _estack, _sidata, _sdata, _edata, _sbss, _ebss;
+extern uint32_t _estack;
 
-int main(void);
 void Reset_Handler(void);
 
 #define EXCEPTIONS (16)
@@ -21,9 +18,9 @@ __attribute__((section(".vectors"), used)) static const vector_t vectors[EXCEPTI
     [2 ... 14] = fault_handler,
     [15] = clock_handler,
     [16 ... EXCEPTIONS + IRQS - 1] = fault_handler,
-    [EXCEPTIONS + UART_RX_IRQ] = uart_rx_handler,
+    [EXCEPTIONS + UART_RX_IRQ] = stdio_receive,
     #ifdef UART_RX_IRQ_OLD_QEMU
-    [EXCEPTIONS + UART_RX_IRQ_OLD_QEMU] = uart_rx_handler,
+    [EXCEPTIONS + UART_RX_IRQ_OLD_QEMU] = stdio_receive,
     #endif
     [EXCEPTIONS + TIMER_IRQ] = clock_alarm_handler,
 };
@@ -36,12 +33,6 @@ void board_reset(uint32_t cause) {
     }
 }
 
-static uint32_t reset_cause;
-
-uint32_t board_reset_cause(void) {
-    return reset_cause;
-}
-
 __attribute__((noreturn, used)) static void start(void) {
     #if __ARM_ARCH == 6
     // The emulated core is a larger one (board.toml): it traps what an Armv6-M core always does.
@@ -52,20 +43,8 @@ __attribute__((noreturn, used)) static void start(void) {
     #endif
     __asm volatile ("dsb\n isb");
 
-    memcpy(&_sdata, &_sidata, (uint8_t *)&_edata - (uint8_t *)&_sdata);
-    memset(&_sbss, 0, (uint8_t *)&_ebss - (uint8_t *)&_sbss);
     SCB_VTOR = (uint32_t)vectors;
-
-    reset_cause = DEVICE_PAGE->cause != 0 ? DEVICE_PAGE->cause : RESET_POWER_ON;
-    DEVICE_PAGE->cause = 0;
-    DEVICE_PAGE->outputs = 0;
-    DEVICE_PAGE->changes = 0;
-    DEVICE_PAGE->magic = DEVICE_PAGE_MAGIC;
-
-    clock_init();
-    uart_init();
-    main();
-    fault_halt();
+    board_start();
 }
 
 __attribute__((naked)) void Reset_Handler(void) {

@@ -5,6 +5,7 @@
 #include "py/mphal.h"
 #include "py/runtime.h"
 #include "board.h"
+#include "riscv.h"
 
 #define MTIME_LOW REG32(CLINT_BASE + 0xbff8)
 #define MTIME_HIGH REG32(CLINT_BASE + 0xbffc)
@@ -39,6 +40,7 @@ static void set_alarm(uint64_t end) {
 void clock_init(void) {
     start = now();
     set_alarm(UINT64_MAX);
+    CSR_SET(mie, 1u << IRQ_TIMER);
 }
 
 void clock_handler(void) {
@@ -51,30 +53,6 @@ void clock_handler(void) {
 void clock_watchdog(uint32_t ms) {
     watchdog = clock_cycles() + (uint64_t)ms * (CPU_HZ / 1000);
     set_alarm(UINT64_MAX);
-}
-
-mp_uint_t mp_hal_ticks_us(void) {
-    return clock_cycles() / (CPU_HZ / 1000000);
-}
-
-mp_uint_t mp_hal_ticks_cpu(void) {
-    return clock_cycles();
-}
-
-mp_uint_t mp_hal_ticks_ms(void) {
-    return clock_cycles() / (CPU_HZ / 1000);
-}
-
-// Nanoseconds since reset: the board has no calendar.
-uint64_t mp_hal_time_ns(void) {
-    return clock_cycles() * 1000 / (CPU_HZ / 1000000);
-}
-
-void mp_hal_delay_us(mp_uint_t us) {
-    const uint64_t end = clock_cycles() + (uint64_t)us * (CPU_HZ / 1000000);
-    while (clock_cycles() < end) {
-        mp_handle_pending(true);
-    }
 }
 
 void clock_wait(uint64_t end) {

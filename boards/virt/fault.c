@@ -1,24 +1,8 @@
 // SPDX-License-Identifier: MIT
-// Interrupts, and what is left to do when the core faults: say where, and stop. The host reads the line that begins with FAULT.
+// Interrupts, and what is left to do when the core faults: say where, and stop.
 
-#include <string.h>
-
-#include "py/mphal.h"
 #include "board.h"
 #include "riscv.h"
-
-static void print(const char *text) {
-    mp_hal_stdout_tx_strn(text, strlen(text));
-}
-
-static void print_register(const char *name, uint32_t value) {
-    char hex[] = " 00000000";
-    for (int i = 8; i > 0; i--, value >>= 4) {
-        hex[i] = "0123456789abcdef"[value & 15];
-    }
-    print(name);
-    print(hex);
-}
 
 void fault_halt(void) {
     uint32_t state;
@@ -40,16 +24,10 @@ __attribute__((interrupt("machine"), aligned(4), section(".text.trap"))) void tr
     } else {
         CSR_READ(pc, mepc);
         CSR_READ(value, mtval);
-        print_register("\r\nFAULT exception", cause);
-        print_register(" pc", pc);
-        print_register(" mtval", value);
-        print("\r\n");
+        report_register("\r\nFAULT exception", cause);
+        report_register(" pc", pc);
+        report_register(" mtval", value);
+        report_text("\r\n");
         fault_halt();
     }
-}
-
-void nlr_jump_fail(void *value) {
-    (void)value;
-    print("\r\nFAULT exception raised outside of any handler\r\n");
-    fault_halt();
 }
