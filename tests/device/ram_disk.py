@@ -1,9 +1,13 @@
 # SPDX-License-Identifier: MIT
-"""A block device in RAM whose power can be cut, for the scripts of this folder."""
+"""A block device in RAM whose power can be cut, for the scripts of this folder; without LittleFS they end here."""
 
 import errno
 
 import vfs
+
+if not hasattr(vfs, "VfsLfs2"):
+    print("SKIP needs vfs.VfsLfs2")
+    raise SystemExit
 
 
 class Disk:

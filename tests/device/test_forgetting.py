@@ -19,21 +19,15 @@ try:
 except ImportError:
     print("SKIP needs microt and vfs")
     raise SystemExit
-if not hasattr(vfs, "VfsLfs2"):
-    print("SKIP needs vfs.VfsLfs2")
-    raise SystemExit
 
+import fruits
 from byte_net import ByteNet
 from ram_disk import Disk, mount
 
 PATH = "/fg/task"
 mount(Disk(64), "/fg")
 seed(3)
-CENTRES = {name: bytes(getrandbits(6) for _ in range(12)) for name in ("apple", "pear", "fig", "nut")}
-
-
-def sample(name, noise=3):
-    return bytes(v + getrandbits(noise) for v in CENTRES[name])
+CENTRES, sample = fruits.make(("apple", "pear", "fig", "nut"), 12, noise=3)
 
 
 def raises(kind, call):

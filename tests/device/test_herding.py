@@ -9,7 +9,7 @@ try:
     import os
     import sys
     from array import array
-    from random import getrandbits, seed
+    from random import seed
 
     import vfs
     from microt.store import herding
@@ -18,10 +18,8 @@ try:
 except ImportError:
     print("SKIP needs microt and vfs")
     raise SystemExit
-if not hasattr(vfs, "VfsLfs2"):
-    print("SKIP needs vfs.VfsLfs2")
-    raise SystemExit
 
+import fruits
 from byte_net import ByteNet
 from ram_disk import Disk, mount, power_on
 
@@ -30,11 +28,7 @@ LIMIT = 4
 STEP = 1 if sys.platform == "linux" else 7  # of cuts: a board takes its time
 seed(8)
 net = ByteNet(6, 6)
-CENTRES = {name: bytes(getrandbits(6) for _ in range(12)) for name in ("apple", "pear")}
-
-
-def sample(name):
-    return bytes(v + getrandbits(4) for v in CENTRES[name])
+CENTRES, sample = fruits.make(("apple", "pear"), 12, noise=4)
 
 
 def z_of(x):

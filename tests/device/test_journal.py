@@ -15,9 +15,6 @@ try:
 except ImportError:
     print("SKIP needs microt and vfs")
     raise SystemExit
-if not hasattr(vfs, "VfsLfs2"):
-    print("SKIP needs vfs.VfsLfs2")
-    raise SystemExit
 
 from byte_net import ByteNet
 from ram_disk import Disk, mount, power_on

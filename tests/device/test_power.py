@@ -14,7 +14,7 @@ try:
     import gc
     import os
     import sys
-    from random import getrandbits, seed
+    from random import seed
 
     import vfs
 
@@ -22,10 +22,8 @@ try:
 except ImportError:
     print("SKIP needs microt and vfs")
     raise SystemExit
-if not hasattr(vfs, "VfsLfs2"):
-    print("SKIP needs vfs.VfsLfs2")
-    raise SystemExit
 
+import fruits
 from byte_net import ByteNet
 from ram_disk import Disk, mount, power_on
 
@@ -37,12 +35,8 @@ BLOCKS = {"lfs": 40, "fat": 120}
 FILES = 12  # with "." and ".." and one or two of ours they fill a sector of a FAT folder
 
 seed(6)
-CENTRES = {name: bytes(getrandbits(6) for _ in range(10)) for name in ("apple", "pear", "fig")}
+CENTRES, sample = fruits.make(("apple", "pear", "fig"), 10, noise=3)
 net = ByteNet(6, 4)
-
-
-def sample(name):
-    return bytes(v + getrandbits(3) for v in CENTRES[name])
 
 
 class Life:

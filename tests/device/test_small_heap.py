@@ -3,7 +3,7 @@
 # A task where memory is short: heads made in place of those before. On a LittleFS in RAM.
 
 try:
-    from random import getrandbits, seed
+    from random import seed
 
     import vfs
     from microt.heads import Head, dual
@@ -13,21 +13,14 @@ except ImportError:
     print("SKIP needs microt and vfs")
     raise SystemExit
 
-if not hasattr(vfs, "VfsLfs2"):
-    print("SKIP needs vfs.VfsLfs2")
-    raise SystemExit
-
+import fruits
 from byte_net import ByteNet
 from ram_disk import Disk, mount
 
 PATH = "/sh/task"
 seed(3)
 net = ByteNet(6, 6)
-CENTRES = {name: bytes(getrandbits(6) for _ in range(12)) for name in ("apple", "pear", "fig")}
-
-
-def sample(name):
-    return bytes(v + getrandbits(4) for v in CENTRES[name])
+CENTRES, sample = fruits.make(("apple", "pear", "fig"), 12, noise=4)
 
 
 def values(heads):

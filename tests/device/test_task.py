@@ -16,9 +16,6 @@ try:
 except ImportError:
     print("SKIP needs microt and vfs")
     raise SystemExit
-if not hasattr(vfs, "VfsLfs2"):
-    print("SKIP needs vfs.VfsLfs2")
-    raise SystemExit
 
 import ram_disk
 from ram_disk import Disk

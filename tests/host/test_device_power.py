@@ -56,7 +56,7 @@ def test_a_lost_sample_is_seen(monkeypatch, tmp_path):
     )
     assert broken != text
     script.write_text(broken)
-    for name in ("ram_disk.py", "byte_net.py"):
+    for name in ("ram_disk.py", "byte_net.py", "fruits.py"):
         (tmp_path / name).write_bytes((power.SCRIPT.parent / name).read_bytes())
     done = unixport.run(script, args=["lfs", "50"], timeout=120)
     assert done.returncode and int(done.stdout.split("CUTS ")[1].split()[1]) > 0

@@ -9,7 +9,7 @@ from microt.boards import Link
 
 FOLDER = Path(__file__).parents[1] / "device"
 SCRIPTS = sorted(FOLDER.glob("test_*.py"))
-HELPERS = ("byte_net.py", "i2c_model.py", "ram_disk.py")
+HELPERS = ("byte_net.py", "fruits.py", "i2c_model.py", "ram_disk.py")
 
 
 @pytest.fixture(scope="module", autouse=True)
