@@ -13,6 +13,7 @@ SIZE = {
     "parts": {
         "microt engine": ENGINE,
         "microt module": MODULE,
+        "microt sensor input": {"code": 5000, "data": 77, "zeroed": 0},
         "MicroPython core": {"code": 100000, "data": 0, "zeroed": 0},
     },
     "microt_files": {"engine/kernels/dsp/pointwise": {"code": 9000, "data": 0, "zeroed": 0}},
@@ -93,6 +94,7 @@ def test_verdicts(theirs):
     assert "2.27% at most (mcunet_like, MPS2_AN386)" in text
     assert line_with(text, "arena of vww_96_int8").endswith("| 57,344 | 56,448 | reached |")
     assert line_with(text, "code of the module").endswith("| 49,152 | 45,008 | reached |")
+    assert "`microt sensor input`, is not in it: 5,077 B more." in text
 
 
 def test_layers_beside_the_libraries(theirs):

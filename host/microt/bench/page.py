@@ -51,7 +51,7 @@ def page(results: dict[str, dict], baseline: Baseline | None, missing: list[str]
     verdicts = bars.verdicts(results, baseline)
     slower = [] if baseline is None else bars.slower_layers(results, baseline)
     parts = [_head(results, missing)]
-    parts.append(_bar_table(results, baseline, verdicts, slower))
+    parts += [_bar_table(results, baseline, verdicts, slower), _code_note(results)]
     if "networks" in pictures:
         parts.append(f"![instructions of networks]({pictures['networks']})")
     parts += [_networks(results), _plain_c(results), _misses(results, verdicts, slower)]
@@ -160,6 +160,18 @@ def _code_row(results) -> list[str]:
     what = "code of the module with all DSP kernels, B"
     # CMSIS-NN's and TinyEngine's kernels for the single layers alone (kernels.md, section 4)
     return [what, "27.5 KB (layer set)", "32.7 KB", "24 KB", f"{bars.CODE_BYTES:,}", f"{ours:,}", verdict]
+
+
+def _code_note(results) -> str:
+    """What the bar on code leaves out."""
+    if "MPS2_AN386" not in results:
+        return ""
+    row = results["MPS2_AN386"]["size"]["parts"]["microt sensor input"]
+    return (
+        "The code is that of `microt engine` and `microt module`, on a Cortex-M4F, under [code size](#code-size).\n"
+        "What makes inputs of sound, motion and pictures, `microt sensor input`, is not in it: "
+        f"{row['code'] + row['data']:,} B more."
+    )
 
 
 def _networks(results) -> str:
