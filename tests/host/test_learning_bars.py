@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from microt.learning import accuracy, cost, exits, rejection
-from microt.learning.episodes import Job, draw, mean_over_sets, on_device, shared, shared_folder
+from microt.learning.episodes import BACKBONE, Job, draw, mean_over_sets, on_device, shared, shared_folder
 
 pytestmark = pytest.mark.skipif(
     not (shared_folder() / "sign_digits.npz").is_file(), reason="the project's data sets are not beside the checkout"
@@ -57,3 +57,15 @@ def test_ratio_tracker_and_rejection(sets):
     areas = [(j.episode.samples.name, rejection.by_exit(j.episode, f)) for j, f in zip(halves, found[-len(halves) :],
              strict=True)]  # fmt: skip
     assert mean_over_sets(areas)[1] > 0.68
+
+
+def test_backbones_that_were_adapted_are_taken(sets, tmp_path):
+    own = tmp_path / "clothing" / "backbone.mtb"
+    own.parent.mkdir()
+    own.write_bytes(BACKBONE.read_bytes())
+    found = shared(shared_folder(), print, NAMES, adapted=tmp_path)
+    assert (found["clothing"].backbone, found["sign_digits"].backbone) == (own, BACKBONE)
+    assert np.array_equal(found["clothing"].embeddings[1], sets["clothing"].embeddings[1])
+    result = rejection.measure(shared_folder(), episodes=1, adapted=tmp_path)
+    assert 0.6 < result["reject_auroc_by_set"]["clothing"][1] < 0.8
+    assert "NumPy" not in rejection.table(result)

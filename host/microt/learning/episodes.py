@@ -188,11 +188,23 @@ def shared_folder() -> Path:
     return ROOT.parent / "shared" / "data"
 
 
-def shared(folder: str | Path, log: Callable[[str], object], names: Iterable[str] = SETS) -> dict[str, Samples]:
-    """The sets' embeddings, kept under build/bench/embeddings by the backbone's identity. Absent sets are left out."""
+def shared(
+    folder: str | Path,
+    log: Callable[[str], object],
+    names: Iterable[str] = SETS,
+    adapted: str | Path | None = None,
+) -> dict[str, Samples]:
+    """The sets' embeddings, kept under build/bench/embeddings by the backbone's identity. Absent sets are left out.
+
+    adapted: a folder with backbones that `microt adapt` made for some sets, SET/backbone.mtb, to take instead.
+    """
     found = {}
     for name in names:
         backbone = BACKBONE.with_name(SETS.get(name, "objects") + ".mtb")
+        own = Path(adapted or "") / name / "backbone.mtb"
+        if adapted and own.is_file():
+            backbone = own
+            log(f"{name}: with {own}")
         net = Backbone(backbone)
         kept = ROOT / "build" / "bench" / "embeddings" / f"{net.sha256[:16]}_{name}.npz"
         if not kept.is_file():

@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: MIT
 """How well what was never taught is told from what was: the device's familiarity, and all that it was chosen from.
 
-    python -m microt.learning.rejection --data ../shared/data [--episodes 4] [--split rest]
+    python -m microt.learning.rejection --data ../shared/data [--episodes 4] [--split rest] [--adapted build/adapted]
 
 Half of an episode's classes are taught, 20 shots; AUROC of taught against untaught queries. The scores are NumPy, in
 the projected space u of each exit, with the shrunk covariance of the default head, on the pictures. `--split rest`
-asks about the rest of the train split, by which scores are chosen, instead of the test split.
+asks about the rest of the train split, by which scores are chosen, instead of the test split. `--adapted` takes
+backbones that `microt adapt` made for sets, build/adapted/SET/backbone.mtb, and compares no scores.
 """
 
 from __future__ import annotations
@@ -41,9 +42,15 @@ BEFORE = "energy + 0.4 of the log-ratio to the host's pictures"
 SHIPPED = "energy, log-ratio and distance among the held-out logits (shipped, the device's)"
 
 
-def measure(folder: str | Path, log: Callable[[str], object] = print, episodes: int = 2, split: int = 1) -> dict:
+def measure(
+    folder: str | Path,
+    log: Callable[[str], object] = print,
+    episodes: int = 2,
+    split: int = 1,
+    adapted: str | Path | None = None,
+) -> dict:
     """reject_auroc, reject_auroc_by_set and reject_scores: see `microt.learning.bench`."""
-    sets = shared(folder, log)
+    sets = shared(folder, log, adapted=adapted)
     jobs = [
         Job(draw(samples, SHOTS, (e, 3), taught=TAUGHT, split=split), ratios=(0.5,))
         for samples in sets.values()
@@ -54,10 +61,10 @@ def measure(folder: str | Path, log: Callable[[str], object] = print, episodes: 
         (job.episode.samples.name, by_exit(job.episode, found))
         for job, found in zip(jobs, on_device(jobs), strict=True)
     ]
-    host = shared(folder, log, (HOST_SET,)).get(HOST_SET)
+    host = None if adapted else shared(folder, log, (HOST_SET,)).get(HOST_SET)
     priors = [Prior(host, exit) for exit in range(2)] if host else [None, None]
     compared = {}
-    for e in (job.episode for job in jobs if job.episode.samples.name in PICTURES):
+    for e in (job.episode for job in jobs if job.episode.samples.name in PICTURES and not adapted):
         both = []
         for exit, (support, queries) in enumerate(projected(e)):
             both.append(scores(features()[exit].shrink, support, e.labels, queries, priors[exit]))
@@ -221,8 +228,9 @@ def table(result: dict) -> str:
     lines += [f"| {name} | {a:.3f} | {b:.3f} |" for name, (a, b) in result["reject_auroc_by_set"].items()]
     lines.append("| **mean** | **{:.3f}** | **{:.3f}** |".format(*result["reject_auroc"].values()))
     lines.append("| mean of the pictures | {:.3f} | {:.3f} |".format(*result["reject_auroc_pictures"]))
-    lines += ["", "| score, NumPy | exit 0 | exit 1 |", "|---|---|---|"]
-    lines += [f"| {name} | {a:.3f} | {b:.3f} |" for name, (a, b) in result["reject_scores"].items()]
+    if len(result["reject_scores"]) > 1:
+        lines += ["", "| score, NumPy | exit 0 | exit 1 |", "|---|---|---|"]
+        lines += [f"| {name} | {a:.3f} | {b:.3f} |" for name, (a, b) in result["reject_scores"].items()]
     return "\n".join(lines)
 
 
@@ -231,8 +239,9 @@ def main():
     parser.add_argument("--data", default=str(shared_folder()))
     parser.add_argument("--episodes", type=int, default=4)
     parser.add_argument("--split", choices=("test", "rest"), default="test")
+    parser.add_argument("--adapted", help="folder of backbones, SET/backbone.mtb, to take instead of the shipped ones")
     a = parser.parse_args()
-    result = measure(a.data, episodes=a.episodes, split=int(a.split == "test"))
+    result = measure(a.data, episodes=a.episodes, split=int(a.split == "test"), adapted=a.adapted)
     print(json.dumps(result, indent=1))
     print(table(result))
 
