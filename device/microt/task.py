@@ -481,14 +481,29 @@ class Task:
         return found
 
     def _drop(self, verb, i):
-        row, classes = self._journal.rows[i], len(self._journal.labels)
+        row = self._journal.rows[i]
+        count = self._journal.count(row)
+        sample = self._read(i) if self._means and count > 1 else None
         try:
             self._journal.drop(i)
         except OSError as error:
             raise self._not_written(verb, error) from None
-        self._held = self._means = None
-        if len(self._journal.labels) < classes:
+        self._held = None
+        if count == 1:
             self._removed(row)
+        elif sample:
+            means.leave(self._means, row, count, self._feature(self._last, sample))
+        else:
+            self._means = None
+
+    def _read(self, i):
+        # the embeddings of a sample; None: they cannot be had
+        try:
+            sample = bytearray(self._journal.size)
+            self._journal.embedding(i, sample)
+            return sample
+        except (MemoryError, OSError):
+            return None
 
     def _removed(self, row):
         # a class is gone

@@ -107,6 +107,32 @@ for _ in range(60):
 assert largest < 64 + 40 * 40, largest
 print("stream, restart, compaction")
 
+# running means are those of the samples kept, and are not read anew from flash to be so
+reads, embeddings = 0, task._journal.embeddings
+
+
+def counted(buffer, only=None):
+    global reads
+    reads += only is None
+    return embeddings(buffer, only)
+
+
+assert not task.fitted
+task.predict(x)
+task._journal.embeddings = counted
+for _ in range(40):
+    task.learn(sample("apple"), "apple")
+task.undo()
+task.learn(x, "pear")
+assert reads == 0 and len(task._means) == 2
+task._journal.embeddings = embeddings
+running, task._means = task._means, None
+for a, b in zip(running.weights, task._running_means().weights):
+    assert abs(a - b) < 1e-3, (a, b)
+for a, b in zip(running.bias, task._running_means().bias):
+    assert abs(a - b) < 1e-3, (a, b)
+print("running means")
+
 # no memory: the means of what was shown are given up, and begin again as those of the samples kept
 assert Task(net, PATH, limit=2).keep == "herding"
 goes, failed = herding.goes, 0

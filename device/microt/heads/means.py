@@ -36,5 +36,18 @@ def follow(head, row, count, z):
     d = head.d
     scale(head.weights, count / (count + 1), d, row * d)
     axpy(SHARPNESS / (count + 1), z, head.weights, d, 0, row * d)
-    square = dot(head.weights, head.weights, d, row * d, row * d)
-    head.bias[row] = -0.5 * square / SHARPNESS
+    settle(head, row)
+
+
+def leave(head, row, count, z):
+    """Takes z, one of the `count` samples of class `row`, two or more, out of its running mean: undoes `follow`."""
+    d = head.d
+    scale(head.weights, count / (count - 1), d, row * d)
+    axpy(-SHARPNESS / (count - 1), z, head.weights, d, 0, row * d)
+    settle(head, row)
+
+
+def settle(head, row):
+    """The bias of a class from its running mean."""
+    d = head.d
+    head.bias[row] = -0.5 * dot(head.weights, head.weights, d, row * d, row * d) / SHARPNESS

@@ -242,6 +242,11 @@ class Journal:
                     self._read(file, i, buffer)
                     yield i, self.rows[i]
 
+    def embedding(self, i, buffer):
+        """Reads sample i into `buffer` (`size` bytes). OSError: it cannot be read."""
+        with open(self.path, "rb") as file:
+            self._read(file, i, buffer)
+
     def _read(self, file, i, buffer):
         file.seek(self._offsets[i])
         if file.readinto(buffer) != self.size:
