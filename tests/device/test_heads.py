@@ -108,11 +108,17 @@ def scores_direct(rows, shrink, u):
     tau = sum(S[i][i] for i in range(k)) / k
     sigma = [[(1 - shrink) * S[i][j] + (shrink * tau if i == j else 0) for j in range(k)] for i in range(k)]
     heat = 1 / (1 + lda.HEAT * k * rows.classes / n)
-    found = []
+    middle = [sum(m[j] for m in mean) / rows.classes for j in range(k)]
+    found, far = [], []
     for m in mean:
         w = solve_direct(sigma, m)
-        found.append(heat * sum(w[j] * (u[j] - 0.5 * m[j]) for j in range(k)))
-    return found
+        found.append(sum(w[j] * (u[j] - 0.5 * m[j]) for j in range(k)))
+        off = [m[j] - middle[j] for j in range(k)]
+        w = solve_direct(sigma, off)
+        far.append(sum(w[j] * off[j] for j in range(k)))
+    # of what the distances differ by SHOTS / (SHOTS + EVEN) is left
+    taken = lda.EVEN / (SHOTS + lda.EVEN)
+    return [heat * (f + 0.5 * taken * (d - sum(far) / rows.classes)) for f, d in zip(found, far)]
 
 
 def accuracy(head, tested):

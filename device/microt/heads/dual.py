@@ -22,7 +22,7 @@ from microt.arrays import zeros
 from microt.heads import Head
 from microt.heads.feature import Feature
 from microt.heads.heldout import BACKGROUND, HeldOut
-from microt.heads.lda import HEAT
+from microt.heads.lda import HEAT, even
 from microt.vector import (
     axpy,
     cholesky,
@@ -140,7 +140,7 @@ def leave_one_out(labels, counts, between, solved, diagonal, rho, ridge, shrink,
     centre = sum(middle) / classes
     heat = 1 / (1 + HEAT * k * classes / max(n - 1, 1))
     logits = zeros(classes)
-    h = zeros(classes)
+    h, distances = zeros(classes), zeros(classes)
     factor = ridge / rho
     for i in range(n):
         y = labels[i]
@@ -164,11 +164,18 @@ def leave_one_out(labels, counts, between, solved, diagonal, rho, ridge, shrink,
             - 0.5 * (between[y][y] - 2 * d * h[y] + d * d * t + more * own * own)
         )
         mean_h = sum(h) / classes
-        d /= classes
-        own = mean_h - d * t
-        ground = (
-            middle[y] + mean_h - d * q + more * own * q - 0.5 * (centre - 2 * d * mean_h + d * d * t + more * own * own)
-        )
+        e = d / classes  # m - e r is what the centre becomes
+        mean_own = mean_h - e * t
+        square = centre - 2 * e * mean_h + e * e * t + more * mean_own * mean_own
+        for c in range(classes):
+            along = middle[c] - e * h[c] + more * h[c] * mean_own
+            distances[c] = between[c][c] + more * h[c] * h[c] - 2 * along + square
+        along = middle[y] - e * h[y] - d * mean_own + more * own * mean_own
+        distances[y] = between[y][y] - 2 * d * h[y] + d * d * t + more * own * own - 2 * along + square
+        counts[y] -= 1
+        even(logits, distances, counts, 1.0)
+        counts[y] += 1
+        ground = middle[y] + mean_h - e * q + more * mean_own * q - 0.5 * square
         for c in range(classes):
             logits[c] = heat * (logits[c] - ground)
         held.take(i, logits, BACKGROUND * heat * ground, y)
@@ -190,11 +197,11 @@ def weights(net, feature, journal, counts, between, solved, rho, heat, into=None
         fill(head.background, 0.0)
     else:
         head.background = zeros(d)
-    centre = 0.0
-    for row in between:
-        centre += sum(row) / (classes * classes)
+    middle = [sum(row) / classes for row in between]  # <m, m_c>
+    centre = sum(middle) / classes
     for c in range(classes):
         head.bias[c] = -0.5 * heat * (between[c][c] - centre)
+    even(head.bias, [between[c][c] - 2 * middle[c] + centre for c in range(classes)], counts, heat)
     head.background_bias = -0.5 * BACKGROUND * heat * centre
     z = zeros(d)
     share = zeros(classes)

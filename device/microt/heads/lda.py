@@ -6,6 +6,9 @@ For samples u (k values), class means m_c and S = (1/n) sum (u - m_y)(u - m_y)^T
     Sigma = (1 - s) S + s tau I,  tau = trace(S) / k
     w_c = t Sigma^-1 m_c,  b_c = -m_c . w_c / 2,  t = 1 / (1 + HEAT k C / n)
 
+The mean of few samples lies too far out, by chance for one class more than for another: of what the classes' squared
+distances to the centre of the means differ by, b_c takes n_c / (n_c + EVEN), see `even`.
+
 s and the trace to take when every class has one sample (S = 0) come with the backbone. Sigma is
 never formed: Sigma v = (1 - s)/n (Q^T (Q v) - sum n_c m_c (m_c . v)) + s tau v over the int8 rows
 Q, so memory is the rows and a few vectors. Means are taken about their centre, which adds the same
@@ -20,6 +23,7 @@ from microt.vector import axpy, dot, fill, matvec, scale, vecmat
 
 ITERATIONS = 8  # measured: 6 lose nothing that can be seen, 24 gain nothing
 HEAT = 0.36  # least log-loss on unseen samples for 2 to 20 shots and k from 128 to 384
+EVEN = 2  # samples; best mean accuracy over nine sets at 1, 2, 3, 5, 10 and 20 shots, in the train splits
 
 
 def solve(rows, weights, bias, hold=None, progress=None, iterations=ITERATIONS):
@@ -65,6 +69,7 @@ def solve(rows, weights, bias, hold=None, progress=None, iterations=ITERATIONS):
             scale(out, (1 - shrink) * n_inverse)
         axpy(ridge, v, out)
 
+    distances = zeros(classes)
     system = Gradients(k, sigma)
     x, r = system.x, system.r
     # and the centre itself, for the background
@@ -81,6 +86,7 @@ def solve(rows, weights, bias, hold=None, progress=None, iterations=ITERATIONS):
         # start where Sigma = tau I would end
         system.solve(k / trace, iterations)
         if c == classes:
+            even(bias, distances, counts, heat)
             scale(x, heat * BACKGROUND)
             background_bias = -0.5 * dot(x, centre)
             if rows.centre:
@@ -88,11 +94,23 @@ def solve(rows, weights, bias, hold=None, progress=None, iterations=ITERATIONS):
             scale(x, 1 / rows.scale)
             return x, background_bias
         # w . (u - centre) - w . (m - centre) / 2, and w for u rather than for its int8 row
-        bias[c] = -0.5 * heat * (dot(x, means, k, 0, c * k) + dot(x, centre))
+        with_mean, with_centre = dot(x, means, k, 0, c * k), dot(x, centre)
+        bias[c] = -0.5 * heat * (with_mean + with_centre)
+        distances[c] = with_mean - with_centre
         scale(x, heat / rows.scale)
         memoryview(weights)[c * k : (c + 1) * k] = x
         if progress:
             progress("classes", c + 1, classes)
+
+
+def even(bias, distances, counts, heat):
+    """Moves biases to where the means' distances to their centre would differ by n / (n + EVEN) of what they do.
+
+    distances: squared, in the metric of Sigma^-1, of each class's mean; counts: its samples.
+    """
+    middle = sum(distances) / len(distances)
+    for c in range(len(distances)):
+        bias[c] += 0.5 * heat * EVEN / (counts[c] + EVEN) * (distances[c] - middle)
 
 
 def scatter_trace(rows, means, counts, parts):
