@@ -22,7 +22,7 @@ from microt.arrays import zeros
 from microt.heads import Head
 from microt.heads.feature import Feature
 from microt.heads.heldout import BACKGROUND, HeldOut
-from microt.heads.lda import HEAT, even
+from microt.heads.lda import EVEN, HEAT, even
 from microt.vector import (
     axpy,
     cholesky,
@@ -139,8 +139,10 @@ def leave_one_out(labels, counts, between, solved, diagonal, rho, ridge, shrink,
     middle = [sum(row) / classes for row in between]  # <m, m_c>
     centre = sum(middle) / classes
     heat = 1 / (1 + HEAT * k * classes / max(n - 1, 1))
-    logits = zeros(classes)
-    h, distances = zeros(classes), zeros(classes)
+    norms = [between[c][c] for c in range(classes)]
+    bases = [norms[c] - 2 * middle[c] for c in range(classes)]
+    taken = [0.5 * EVEN / (count + EVEN) for count in counts]  # as `even` takes
+    logits, distances, h = zeros(classes), zeros(classes), zeros(classes)
     factor = ridge / rho
     for i in range(n):
         y = labels[i]
@@ -150,34 +152,28 @@ def leave_one_out(labels, counts, between, solved, diagonal, rho, ridge, shrink,
             h[c] = factor * solved[c][i]  # <r, m_c>
         t = factor * (1 - ridge * diagonal[i])  # <r, r>
         d = 1 / (counts[y] - 1)
+        e = d / classes  # m_y - d r and m - e r are what the class's mean and the centre become
         beta = (1 - shrink) / n * counts[y] * d
         more = beta / max(1 - beta * t, 1e-6)
         q = h[y] + t  # <r, q>
-        for c in range(classes):
-            logits[c] = between[c][y] + h[c] * (1 + more * q) - 0.5 * (between[c][c] + more * h[c] * h[c])
-        own = h[y] - d * t
-        logits[y] = (
-            between[y][y]
-            + h[y]
-            - d * q
-            + more * own * q
-            - 0.5 * (between[y][y] - 2 * d * h[y] + d * d * t + more * own * own)
-        )
         mean_h = sum(h) / classes
-        e = d / classes  # m - e r is what the centre becomes
-        mean_own = mean_h - e * t
-        square = centre - 2 * e * mean_h + e * e * t + more * mean_own * mean_own
+        own, mean_own = h[y] - d * t, mean_h - e * t
+        products, with_h, of_h = between[y], 1 + more * q, 2 * (e - more * mean_own)
         for c in range(classes):
-            along = middle[c] - e * h[c] + more * h[c] * mean_own
-            distances[c] = between[c][c] + more * h[c] * h[c] - 2 * along + square
-        along = middle[y] - e * h[y] - d * mean_own + more * own * mean_own
-        distances[y] = between[y][y] - 2 * d * h[y] + d * d * t + more * own * own - 2 * along + square
-        counts[y] -= 1
-        even(logits, distances, counts, 1.0)
-        counts[y] += 1
-        ground = middle[y] + mean_h - e * q + more * mean_own * q - 0.5 * square
+            r = h[c]
+            square = more * r * r
+            logits[c] = products[c] + with_h * r - 0.5 * (norms[c] + square)
+            distances[c] = bases[c] + of_h * r + square  # less that of the centre to 0, as for all
+        norm = norms[y] - 2 * d * h[y] + d * d * t + more * own * own
+        logits[y] = norms[y] + h[y] - d * q + more * own * q - 0.5 * norm
+        distances[y] = norm - 2 * (middle[y] - e * h[y] - d * mean_own + more * own * mean_own)
+        ground = middle[y] + mean_h - e * q + more * mean_own * q
+        ground -= 0.5 * (centre - 2 * e * mean_h + e * e * t + more * mean_own * mean_own)
+        average = sum(distances) / classes
+        kept, taken[y] = taken[y], 0.5 * EVEN / (counts[y] - 1 + EVEN)
         for c in range(classes):
-            logits[c] = heat * (logits[c] - ground)
+            logits[c] = heat * (logits[c] + taken[c] * (distances[c] - average) - ground)
+        taken[y] = kept
         held.take(i, logits, BACKGROUND * heat * ground, y)
     held.settle(labels)
     return held
