@@ -224,27 +224,13 @@ class Task:
         ones took the place of the old.
         """
         self._expect_classes("fit")
-        journal = self._journal
-        heads, held = [], []
+        # collections at an allocation threshold would go over the samples' matrix again and again
+        often = gc.threshold()
+        gc.threshold(-1)
         try:
-            for exit in self._exits():
-                gc.collect()
-                head, out = self._fit(exit, progress)
-                heads.append(head)
-                held.append(out)
-            heads = self._made(heads)
-        except MemoryError:
-            heads = None
-            if self._given_up():
-                return self.fit(progress)
-            d, k = self._features[-1].d, self._features[-1].k
-            need = len(journal) * (k or d) + 4 * len(journal.labels) * (2 * d + 2 * (k or d))
-            raise self._no_memory("fit", need) from None
-        self._heads = heads
-        self._means = None
-        self._covered = journal.next
-        self._uncalibrate()
-        self._held = held
+            self._fit_all(progress)
+        finally:
+            gc.threshold(often)
 
     def calibrate(
         self,
@@ -441,6 +427,29 @@ class Task:
         scores = zeros(len(head))
         best, familiarity = head.answer(self._feature(exit), scores)
         return Result(self._journal.labels[best], scores[best], exit, scores, familiarity)
+
+    def _fit_all(self, progress):
+        journal = self._journal
+        heads, held = [], []
+        try:
+            for exit in self._exits():
+                gc.collect()
+                head, out = self._fit(exit, progress)
+                heads.append(head)
+                held.append(out)
+            heads = self._made(heads)
+        except MemoryError:
+            heads = None
+            if self._given_up():
+                return self._fit_all(progress)
+            d, k = self._features[-1].d, self._features[-1].k
+            need = len(journal) * (k or d) + 4 * len(journal.labels) * (2 * d + 2 * (k or d))
+            raise self._no_memory("fit", need) from None
+        self._heads = heads
+        self._means = None
+        self._covered = journal.next
+        self._uncalibrate()
+        self._held = held
 
     def _fit(self, exit, progress):
         # a Head, or what makes it, and, where it comes with the fit, its HeldOut

@@ -55,6 +55,7 @@ SETTINGS = {
 }
 CONFIGS = ("field.json", "/rom/field.json")
 POLL_MS = 4
+GARBAGE = 1 << 15  # bytes to collect: else what stays comes to lie behind it, amid the room that a fit needs
 ERRORS = (OSError, MemoryError, ValueError, RuntimeError, TypeError)
 
 
@@ -201,6 +202,7 @@ def open_button(settings):
 
 async def main():
     settings = over(SETTINGS, CONFIGS)
+    gc.threshold(GARBAGE)
     if not open_button(settings)():
         print("not started: the button is held")
         return

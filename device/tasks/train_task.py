@@ -27,6 +27,7 @@ from microt.store.journal import make_folder
 import microt
 
 CONFIGS = ("task.json", "/rom/task.json")
+GARBAGE = 1 << 16  # bytes to collect: else what stays comes to lie behind it, amid the room that a fit needs
 MARK = "/lesson.txt"  # in the task's folder while a lesson is taught: which one
 
 
@@ -223,6 +224,7 @@ def main():
     for label in train.labels:
         if label not in names:
             names.append(label)
+    gc.threshold(GARBAGE)
     clock, memory = Clock(), Memory()
     net, task = start(config, train.labels)
     print("backbone %s, arena %d bytes" % (config["backbone"], net.arena_size))
