@@ -343,8 +343,16 @@ def test_samples_over_the_line_and_on_a_display(start):
     assert device.hears("sample:")
     device.port.write(base64.b64encode(bytes(100)) + b"\n\n")
     assert device.hears("sample:") == "sample: expected 37632 bytes, got 100"
-    device.feed(1, number)
-    assert device.hears("answer:").startswith("answer: class 2")
+    # half of the samples are to be answered at exit 0: the threshold follows a stream of one until it goes either way
+    exits = set()
+    for _ in range(60):
+        device.feed(1, number)
+        answer = device.hears("answer:")
+        assert answer.startswith("answer: class 2")
+        exits.add(answer[-1])
+        if len(exits) == 2:
+            break
+    assert exits == {"0", "1"}
     device.port.close()
     with Link(device.emulator.port) as link:
         shown = link.get("/screen.txt").decode().splitlines()
