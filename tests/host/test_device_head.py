@@ -78,6 +78,7 @@ for exit in range(net.exits):
         _, familiarity = one.answer(z, out)
         found.append(list(out) + [familiarity])
     print(json.dumps(["dual", exit, found]))
+    print(json.dumps(["biases", exit, list(one.bias)]))
     print(json.dumps(["left out", exit, [list(held.score), list(held.familiarity), list(held.right)]]))
 """
 
@@ -139,7 +140,10 @@ def test_discriminants_equal_the_twin(lesson, device, exit):
 
 
 def direct(u, y, tested, features, n, ridge=None):
-    """Scores and familiarity by the textbook, in float64: temperature of n samples, ridge (rho) of u's own or given."""
+    """Scores, familiarity, ridge, logits and biases by the textbook, in float64.
+
+    n: samples that the temperature is of. ridge: rho, None: u's own.
+    """
     k = u.shape[1]
     means = np.stack([u[y == c].mean(0) for c in range(CLASSES)])
     scatter = head.within_class(u, y)
@@ -154,7 +158,7 @@ def direct(u, y, tested, features, n, ridge=None):
     energy = np.log(np.exp(logits[:, :-1]).sum(1))
     scores = np.exp(logits[:, :-1] - energy[:, None])
     logits[:, -1] *= 0.4
-    return scores, energy + logits[:, -1], rho, logits
+    return scores, energy + logits[:, -1], rho, logits, b[:-1] * head.temperature(n, CLASSES, k)
 
 
 def familiar(logits, y, shots):
@@ -179,7 +183,8 @@ def familiar(logits, y, shots):
 @pytest.mark.parametrize("exit", [0, 1])
 def test_dual_equals_the_textbook(lesson, device, exit):
     features, u, y, tested, true = projected(lesson, exit)
-    scores, familiarity, _, _ = direct(head.quantized_rows(u).astype(float), y, tested, features, len(u))
+    scores, familiarity, _, _, biases = direct(head.quantized_rows(u).astype(float), y, tested, features, len(u))
+    assert np.abs(device["biases", exit] - biases).max() < 0.07
     got = device["dual", exit]
     # the textbook's weights are sums of the int8 samples, the device's of the samples as they were
     assert np.abs(got[:, :-1] - scores).mean() < 0.012 and np.abs(got[:, :-1] - scores).max() < 0.2
@@ -191,14 +196,14 @@ def test_dual_equals_the_textbook(lesson, device, exit):
 def test_leave_one_out_is_exact(lesson, device, exit):
     features, u, y, _, _ = projected(lesson, exit)
     u = head.quantized_rows(u).astype(float)
-    _, _, rho, _ = direct(u, y, u, features, len(u))
+    _, _, rho, *_ = direct(u, y, u, features, len(u))
     score, familiarity, right = device["left out", exit]
     confidence = 1 - np.exp(-np.array(score))
     logits = np.zeros((len(u), CLASSES + 1))
     for i in range(len(u)):
         rest = np.arange(len(u)) != i
         # the whole covariance there is (n - 1) / n of the one that is divided by n - 1
-        scores, _, _, logits[i] = direct(u[rest], y[rest], u[i : i + 1], features, len(u) - 1, rho)
+        scores, _, _, logits[i], _ = direct(u[rest], y[rest], u[i : i + 1], features, len(u) - 1, rho)
         assert abs(confidence[i] - scores.max()) < 0.02
         assert right[i] == (scores[0].argmax() == y[i]) or scores.max() < 0.5
     expected = familiar(logits, y, SHOTS)
