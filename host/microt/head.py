@@ -187,8 +187,9 @@ def lda(
 def biases(w: np.ndarray, means: np.ndarray, counts: np.ndarray) -> np.ndarray:
     """(classes,) of discriminants w = Sigma^-1 (m_c - m): -m_c . Sigma^-1 m_c / 2, with class means' distances evened.
 
-    The mean of few samples lies too far out, by chance for one class more than for another: of what the squared
-    distances to the centre m differ by counts / (counts + EVEN) is left, as in `microt.heads.lda` on the device.
+    w, means: (classes, k). counts: (classes,), samples. The mean of few samples lies too far out, by chance for one
+    class more than for another: of what the squared distances to the centre m differ by counts / (counts + EVEN) is
+    left, as in `microt.heads.lda` on the device.
     """
     middle = means.mean(axis=0)
     distances = ((means - middle) * w).sum(axis=1)

@@ -155,6 +155,20 @@ assert task.fitted and right(task) >= 36, right(task)
 raises(RuntimeError, ["calibrate"], lambda: setattr(task, "exit_ratio", 0.5))
 for wrong in (2, -1, "x"):
     raises(ValueError, ["exit_ratio", "0 to 1"], lambda: task.calibrate(wrong))
+# a fit lifts the garbage collector's threshold and sets it again, also where it fails
+gc.threshold(1 << 15)
+during = []
+task.fit(progress=lambda *_: during.append(gc.threshold()))
+assert set(during) == {-1} and gc.threshold() == 1 << 15, (set(during), gc.threshold())
+
+
+def stop(*_):
+    raise OSError("stopped")
+
+
+raises(OSError, ["stopped"], lambda: task.fit(progress=stop))
+assert gc.threshold() == 1 << 15
+gc.threshold(-1)
 task.calibrate(exit_ratio=0.5)
 result = task.predict(TESTED[0])
 assert abs(sum(result.scores) - 1) < 1e-4 and max(result.scores) == result.confidence

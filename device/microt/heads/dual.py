@@ -22,7 +22,7 @@ from microt.arrays import zeros
 from microt.heads import Head
 from microt.heads.feature import Feature
 from microt.heads.heldout import BACKGROUND, HeldOut
-from microt.heads.lda import EVEN, HEAT, even
+from microt.heads.lda import HEAT, even, evened
 from microt.vector import (
     axpy,
     cholesky,
@@ -141,7 +141,7 @@ def leave_one_out(labels, counts, between, solved, diagonal, rho, ridge, shrink,
     heat = 1 / (1 + HEAT * k * classes / max(n - 1, 1))
     norms = [between[c][c] for c in range(classes)]
     bases = [norms[c] - 2 * middle[c] for c in range(classes)]
-    taken = [0.5 * EVEN / (count + EVEN) for count in counts]  # as `even` takes
+    back = [evened(count) for count in counts]
     logits, distances, h = zeros(classes), zeros(classes), zeros(classes)
     factor = ridge / rho
     for i in range(n):
@@ -170,10 +170,10 @@ def leave_one_out(labels, counts, between, solved, diagonal, rho, ridge, shrink,
         ground = middle[y] + mean_h - e * q + more * mean_own * q
         ground -= 0.5 * (centre - 2 * e * mean_h + e * e * t + more * mean_own * mean_own)
         average = sum(distances) / classes
-        kept, taken[y] = taken[y], 0.5 * EVEN / (counts[y] - 1 + EVEN)
+        back[y] = evened(counts[y] - 1)
         for c in range(classes):
-            logits[c] = heat * (logits[c] + taken[c] * (distances[c] - average) - ground)
-        taken[y] = kept
+            logits[c] = heat * (logits[c] + back[c] * (distances[c] - average) - ground)
+        back[y] = evened(counts[y])
         held.take(i, logits, BACKGROUND * heat * ground, y)
     held.settle(labels)
     return held

@@ -110,7 +110,12 @@ def even(bias, distances, counts, heat):
     """
     middle = sum(distances) / len(distances)
     for c in range(len(distances)):
-        bias[c] += 0.5 * heat * EVEN / (counts[c] + EVEN) * (distances[c] - middle)
+        bias[c] += heat * evened(counts[c]) * (distances[c] - middle)
+
+
+def evened(count):
+    """What the bias of a class of so many samples gives back of its distance, of the half that it takes."""
+    return 0.5 * EVEN / (count + EVEN)
 
 
 def scatter_trace(rows, means, counts, parts):
