@@ -48,7 +48,7 @@ def test_ratio_tracker_and_rejection(sets):
     streams = [Job(exits.stream(draw(samples, 20, (0, 2))), ratios=(0.8,), track=(0.5,)) for samples in sets.values()]
     halves = [Job(draw(samples, 20, (e, 3), taught=0.5), ratios=(0.5,)) for samples in sets.values() for e in range(3)]
     found = list(on_device([*jobs, *streams, *halves]))
-    got = [(j.episode.samples.name, [(f["confidence"][:, 0] >= t).mean() for t in f["thresholds"]])
+    got = [(j.episode.samples.name, [(f["exit_score"][:, 0] >= t).mean() for t in f["thresholds"]])
            for j, f in zip(jobs, found, strict=False)]  # fmt: skip
     assert np.abs(mean_over_sets(got) - exits.RATIOS).max() <= 0.05
     for said in found[len(jobs) : -len(halves)]:

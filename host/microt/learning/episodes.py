@@ -253,10 +253,9 @@ def draw(
 
 
 def on_device(jobs: Sequence[Job]) -> Iterator[dict]:
-    """For each job {"thresholds": one a ratio, "labels", "confidence", "familiarity": (queries, exits)}.
+    """For each job {"thresholds": one a ratio, "labels", "exit_score", "familiarity": (queries, exits), "exits"}.
 
-    confidence: the exit score, which exit 0's threshold is held against. With `track` also "exits", one list a ratio:
-    where each query was answered.
+    exits: where each query was answered, one list for each ratio of `track`.
     """
     with tempfile.TemporaryDirectory() as folder:
         for number, job in enumerate(jobs):
@@ -283,7 +282,7 @@ def on_device(jobs: Sequence[Job]) -> Iterator[dict]:
             found = json.loads(line.split(" ", 1)[1])
             answers = found.pop("answers")
             found["labels"] = np.array([[int(r[0]) for r in row] for row in answers])
-            found["confidence"] = np.array([[r[1] for r in row] for row in answers])
+            found["exit_score"] = np.array([[r[1] for r in row] for row in answers])
             found["familiarity"] = np.array([[r[2] for r in row] for row in answers])
             yield found
 

@@ -57,7 +57,7 @@ def measure(folder: str | Path, log: Callable[[str], object] = print, episodes: 
     staged = {kind: [] for kind in KINDS}
     for (kind, job), found in zip(jobs, said, strict=False):
         early = [np.equal(exits, 0) for exits in found["exits"]]
-        early = early or [found["confidence"][:, 0] >= t for t in found["thresholds"]]
+        early = early or [found["exit_score"][:, 0] >= t for t in found["thresholds"]]
         right = found["labels"] == job.episode.true[:, None]
         name = job.episode.samples.name
         got[kind].append((name, [e.mean() for e in early]))
